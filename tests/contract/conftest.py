@@ -1,0 +1,155 @@
+"""What the contract tests share: running containers of the image under test with the Docker CLI.
+
+The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, ARC) names another,
+so the same statements are checked against the upstream image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PREFIX = "contract-"
+# Hardening of a service's container, to which its capabilities are added.
+HARDENED = ("--cap-drop=ALL", "--security-opt=no-new-privileges:true")
+
+
+def image_under_test(name: str) -> str:
+    """Return the image of a service (key of images/images.json) or what CONTRACT_IMAGE_<NAME> says instead."""
+    table: dict[str, str] = json.loads((REPOSITORY / "images" / "images.json").read_text(encoding="utf-8"))
+    return os.environ.get(f"CONTRACT_IMAGE_{name.upper().replace('-', '_')}", table[name])
+
+
+def docker(*arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run the Docker CLI. Raises AssertionError with its output when `check` and it fails; `timeout` is in seconds."""
+    command = ["docker", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
+    assert not check or done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+class Container:
+    """A container by name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def exec(self, *command: str, user: str | None = None, stdin: str | None = None, check: bool = True) -> str:
+        """Run a command inside; return stdout. Raises AssertionError when `check` and it fails."""
+        return self.try_exec(*command, user=user, stdin=stdin, check=check).stdout
+
+    def try_exec(
+        self, *command: str, user: str | None = None, stdin: str | None = None, check: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside; return exit code and output."""
+        options = [*(["--user", user] if user else []), *(["--interactive"] if stdin is not None else [])]
+        return docker("exec", *options, self.name, *command, stdin=stdin, check=check)
+
+    def inspect(self) -> dict[str, Any]:
+        """Return what `docker inspect` says."""
+        found: list[dict[str, Any]] = json.loads(docker("inspect", self.name).stdout)
+        return found[0]
+
+    def running(self) -> bool:
+        """Return whether the main process runs."""
+        return bool(self.inspect()["State"]["Running"])
+
+    def logs(self) -> str:
+        """Return stdout and stderr of the main process so far."""
+        done = docker("logs", self.name)
+        return done.stdout + done.stderr
+
+    def address(self) -> str:
+        """Return the address in the first of its networks."""
+        networks: dict[str, dict[str, str]] = self.inspect()["NetworkSettings"]["Networks"]
+        return next(iter(networks.values()))["IPAddress"]
+
+    def wait_until(self, *probe: str, seconds: float = 30) -> str:
+        """Run `probe` inside until it succeeds; return its stdout.
+
+        Raises AssertionError with the container's log when it does not within `seconds`, or the container has ended.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            done = self.try_exec(*probe)
+            if done.returncode == 0:
+                return done.stdout
+            assert self.running(), f"{self.name} ended with {self.inspect()['State']['ExitCode']}:\n{self.logs()}"
+            assert time.monotonic() < deadline, f"{probe}: exit {done.returncode} {done.stderr} after {seconds} s\n{self.logs()}"
+            time.sleep(0.2)
+
+    def wait_for_end(self, seconds: float = 30) -> int:
+        """Wait until the main process has ended; return its exit code. Raises subprocess.TimeoutExpired."""
+        return int(docker("wait", self.name, timeout=seconds).stdout)
+
+    def stop(self, grace: int = 10) -> int:
+        """Stop as `docker stop` does, `grace` in seconds; return the exit code."""
+        docker("stop", "--time", str(grace), self.name)
+        return int(self.inspect()["State"]["ExitCode"])
+
+    def remove(self) -> None:
+        """Remove the container with its anonymous volumes."""
+        docker("rm", "--force", "--volumes", self.name)
+
+
+class Engine:
+    """Makes containers, volumes and networks and removes all of them at the end."""
+
+    def __init__(self) -> None:
+        self._undo = contextlib.ExitStack()
+
+    def _name(self) -> str:
+        return f"{PREFIX}{uuid.uuid4().hex[:12]}"
+
+    def run(self, image: str, *command: str, options: Sequence[str] = (), env: dict[str, str] | None = None) -> Container:
+        """Start a container in the background; `options` are those of `docker run`."""
+        name = self._name()
+        variables = [f"--env={key}={value}" for key, value in (env or {}).items()]
+        container = Container(name)
+        self._undo.callback(container.remove)
+        docker("run", "--detach", "--name", name, "--pull=never", *variables, *options, image, *command)
+        return container
+
+    def volume(self) -> str:
+        """Return the name of a new named volume."""
+        name = self._name()
+        docker("volume", "create", name)
+        self._undo.callback(docker, "volume", "rm", "--force", name)
+        return name
+
+    def network(self) -> str:
+        """Return the name of a new bridge network."""
+        name = self._name()
+        docker("network", "create", name)
+        self._undo.callback(docker, "network", "rm", name)
+        return name
+
+    def clean(self) -> None:
+        """Remove everything, the newest first."""
+        self._undo.close()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """Things of one test."""
+    made = Engine()
+    yield made
+    made.clean()
+
+
+@pytest.fixture(scope="module")
+def shared_engine() -> Iterator[Engine]:
+    """Things of one test module."""
+    made = Engine()
+    yield made
+    made.clean()
