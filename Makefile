@@ -1,0 +1,76 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+LAB ?= demo
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The demo takes the self-built images unless IMAGES=upstream is given; the inventory reads it.
+IMAGES ?= built
+export IMAGES
+export LAB_BECOME := $(if $(filter 0,$(shell id -u)),no,yes)
+ANSIBLE := $(BIN)/ansible-playbook -i inventory/$(LAB)
+
+.PHONY: help
+help: ## List all targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the lab ---------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: venv docker images ## The whole lab on this machine, proved, with its addresses (IMAGES=upstream: upstream's images)
+	$(ANSIBLE) site.yml
+	$(ANSIBLE) playbooks/verify.yml
+
+.PHONY: demo-down
+demo-down: venv ## Remove the demo; its data too with DATA=yes
+	$(ANSIBLE) playbooks/remove.yml -e confirm=demo -e remove_data=$(if $(filter yes,$(DATA)),true,false)
+
+.PHONY: deploy
+deploy: venv ## Deploy and configure the lab LAB=<inventory>
+	$(ANSIBLE) site.yml
+
+.PHONY: verify
+verify: venv ## Prove the lab LAB=<inventory>
+	$(ANSIBLE) playbooks/verify.yml
+
+.PHONY: docker
+docker: venv ## Install or start Docker Engine and Compose on this machine where they are missing
+	@{ docker info && docker compose version; } >/dev/null 2>&1 || $(BIN)/ansible-playbook -i inventory/demo playbooks/docker.yml
+
+.PHONY: images
+images: venv ## Build the self-built images whose inputs changed
+	@if [ "$(IMAGES)" = built ]; then $(BIN)/python images/build.py; else echo "taking upstream's images"; fi
+
+# --- the tests -------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: venv-dev ## Everything: lint, unit, contract, Molecule
+	@tests/run all
+
+.PHONY: test-fast
+test-fast: venv-dev ## What needs no Docker Engine: lint, unit, rendering
+	@tests/run fast
+
+.PHONY: bench
+bench: venv-dev docker images ## Measure, and record in docs/benchmarks.md
+	$(BIN)/python tests/bench.py
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+.PHONY: venv venv-dev
+venv: $(VENV)/.run
+venv-dev: $(VENV)/.dev
+
+$(VENV)/.run: requirements.txt scripts/venv.sh
+	@scripts/venv.sh $(PYTHON) $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@scripts/venv.sh $(PYTHON) $(VENV) requirements-dev.txt
+	@touch $@
+
+.PHONY: lock
+lock: ## Lock the requirements again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements-dev.in -o requirements-dev.txt

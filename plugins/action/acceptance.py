@@ -1,0 +1,79 @@
+"""Run the acceptance suite on the controller against a lab, show its lines as they come, and end with the lab's table."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class ActionModule(ActionBase):
+    """A command module would be silent until the end."""
+
+    _supports_check_mode = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return ``checks``: how many passed.
+
+        :raises AnsibleActionFail: the suite failed, or proved nothing
+        """
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, args = self.validate_argument_spec(
+            {
+                "lab": {"type": "dict", "required": True},
+                "steps": {"type": "str", "required": True},
+                "images": {"type": "dict", "required": True},
+                "secrets_file": {"type": "path", "required": True},
+            }
+        )
+        lab = args["lab"]
+        artifacts = Path(lab["artifacts"])
+        artifacts.mkdir(parents=True, exist_ok=True)
+        told = artifacts / "lab.json"
+        told.write_text(json.dumps(lab, indent=2), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "tests/acceptance", "-m", args["steps"], "-q", "-p", "no:cacheprovider"]
+        environment = os.environ | {"LAB_ENDPOINTS": str(told), "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as suite:
+            assert suite.stdout is not None
+            for line in suite.stdout:
+                self._display.display("  " + line.rstrip())
+        if suite.returncode != 0:
+            raise AnsibleActionFail(f"the lab did not prove itself (pytest ended with {suite.returncode}); what failed stands above")
+        summary = json.loads((artifacts / "summary.json").read_text(encoding="utf-8"))
+        for line in table(lab, args["images"], summary):
+            self._display.display(line)
+        self._display.display(f"\nCredentials: {args['secrets_file']}\nScreenshots and listings: {artifacts}")
+        return result | {"changed": False, "checks": sum(len(checks) for checks in summary.values())}
+
+
+def table(lab: dict[str, Any], images: dict[str, str], summary: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return the lines of the final table: service, image, address, what was checked."""
+    rows = [("service", "image", "address", "proved")]
+    for service, image in images.items():
+        checks = [check["check"] for check in summary.get(service, []) if check["ok"]]
+        rows.append((service, image.partition("@")[0], address(lab, service), f"{len(checks)} checks" if checks else "through the archive"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return ["", *("  ".join([*(row[column].ljust(widths[column]) for column in range(3)), row[3]]) for row in rows)]
+
+
+def address(lab: dict[str, Any], service: str) -> str:
+    """Return where people reach a service."""
+    where = {"ohif": lab["viewer"], "edge": lab["archive"], "arc": lab["dicom"], "ldap": lab["ldap"], "pacs-db": lab["pacs_db"]}.get(
+        service
+    )
+    if not where or where.get("url", "") is None:
+        return "not published"
+    if "url" in where:
+        return str(where["url"])
+    scheme = {"arc": "dicom", "ldap": "ldap", "pacs-db": "postgresql"}[service]
+    title = f" ({where['ae_title']})" if "ae_title" in where else ""
+    return f"{scheme}://{where['host']}:{where['port']}{title}"

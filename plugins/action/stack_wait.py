@@ -1,0 +1,111 @@
+"""Watch a host's containers until they are healthy, and say so: a module that waits is silent, and a first boot takes minutes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+#: Seconds between looks, and between lines that tell what is still awaited.
+LOOK, TELL = 1.0, 15.0
+#: A container that was unhealthy before this run may still recover by its own means (the archive's health script ends it): seconds.
+RECOVERY = 240.0
+#: Restarts since the first look after which a container counts as one that cannot start.
+RESTARTS = 5
+
+
+class ActionModule(ActionBase):
+    """Look with the module ``stack_state`` until everything is healthy, something is beyond waiting, or time is up."""
+
+    _supports_check_mode = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return ``changed`` and ``actions`` of the background job that started the containers, and ``services``.
+
+        :raises AnsibleActionFail: the job failed, a container is unhealthy or exited (with its last log lines), or time is up
+        """
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        assert task_vars is not None
+        _, args = self.validate_argument_spec(
+            {
+                "project": {"type": "str", "required": True},
+                "services": {"type": "list", "elements": "str", "required": True},
+                "job": {"type": "str", "required": True},
+                "timeout": {"type": "int", "required": True},
+            }
+        )
+        self._args, self._task_vars = args, task_vars
+        self._host = task_vars["inventory_hostname"]
+        began = told = time.monotonic()
+        first: dict[str, Any] = {}
+        healthy: set[str] = set()
+        job: dict[str, Any] = {}
+        while True:
+            state = self._look(job)
+            services = {
+                name: state["services"].get(name, {"state": "missing", "health": "", "restarts": 0, "said": ""})
+                for name in args["services"]
+            }
+            job = job or state["job"]
+            waited = time.monotonic() - began
+            new = {name for name, service in services.items() if up(service)} - healthy
+            if first:
+                for name in sorted(new):
+                    self._display.display(f"  {self._host}: {name} is healthy after {waited:.0f} s")
+            first = first or services
+            healthy |= new
+            if job.get("failed"):
+                self._stop(job.get("msg", "Compose failed"), services)
+            awaited = [name for name, service in services.items() if not up(service)]
+            if job and not awaited:
+                return result | {"changed": bool(job.get("changed")), "actions": job.get("actions", []), "services": services}
+            for name in awaited:
+                if say := hopeless(services[name], first[name], bool(job), waited):
+                    self._stop(f"{name} {say}", services)
+            if waited > args["timeout"]:
+                self._stop(f"{', '.join(awaited) or 'Compose'} did not get ready within {args['timeout']} s (lab_start_timeout)", services)
+            if time.monotonic() - told >= TELL:
+                told = time.monotonic()
+                waiting = ", ".join(f"{name} ({services[name]['health'] or services[name]['state']})" for name in awaited)
+                self._display.display(f"  {self._host}: still waiting after {waited:.0f} s for {waiting or 'Compose to end'}")
+            time.sleep(LOOK)
+
+    def _look(self, job: dict[str, Any], logs_of: list[str] | None = None) -> dict[str, Any]:
+        state: dict[str, Any] = self._execute_module(
+            module_name="pacs_emr.lab.stack_state",
+            module_args={"project": self._args["project"], "job": "" if job else self._args["job"], "logs_of": logs_of or []},
+            task_vars=self._task_vars,
+        )
+        if state.get("failed"):
+            raise AnsibleActionFail(f"cannot look at the containers of {self._host}: {state.get('msg')}")
+        return state
+
+    def _stop(self, say: str, services: dict[str, Any]) -> None:
+        """Fail with the last log lines of what is not up."""
+        down = [name for name, service in services.items() if not up(service) and service["state"] != "missing"]
+        logs = self._look({"ended": True}, down)["logs"]
+        parts = [
+            f"--- {name}: last health check said: {services[name]['said'] or '(nothing)'}\n--- {name}: last log lines\n{logs.get(name, '')}"
+            for name in down
+        ]
+        raise AnsibleActionFail(f"{self._host}: {say}\n" + "\n".join(parts))
+
+
+def up(service: dict[str, Any]) -> bool:
+    """Whether a container is as it should be: running and not known to be unhealthy, or ended well where it is meant to end."""
+    if service["state"] == "exited":
+        return bool(service["exit_code"] == 0)
+    return service["state"] == "running" and service["health"] in ("healthy", "")
+
+
+def hopeless(service: dict[str, Any], first: dict[str, Any], started: bool, waited: float) -> str | None:
+    """Say why waiting for a container makes no sense, ``None`` if it does."""
+    if service["restarts"] - first["restarts"] >= RESTARTS:
+        return f"cannot start: it was restarted {service['restarts'] - first['restarts']} times"
+    if service["health"] == "unhealthy" and (first["health"] != "unhealthy" or (started and waited > RECOVERY)):
+        return "is unhealthy"
+    if started and service["state"] in ("exited", "dead"):
+        return f"ended with code {service['exit_code']}"
+    return "does not exist: Compose did not create it" if started and service["state"] == "missing" else None

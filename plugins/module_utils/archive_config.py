@@ -1,0 +1,214 @@
+"""What the lab sets in the archive's LDAP, as entries; the plan of changes that leads there. Pure: no LDAP is asked here.
+
+Shapes and names: dcm4chee-lab.ldif items 1 and 6, dcm4chee.md §2.1 and §2.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.pacs_emr.lab.plugins.module_utils import ldif
+from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
+
+#: Begins dicomDescription of the devices that come from the AE table; such a device that is no longer in the table is removed.
+OWNED = "pacs-emr:"
+#: An entry of this name says that the archive has not yet been reloaded since LDAP changed.
+MARKER = "pacs-emr reload pending"
+#: Connection protocols on which the archive listens (dcmProtocol; none means DICOM).
+LISTENING = {"DICOM", "HL7", "HL7_MLLP2"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The lab's tables, as far as the archive's LDAP holds them. ``peers`` are rows of lab_ae_table, ``users`` uid → password."""
+
+    base: str
+    device: str
+    ae_title: str
+    worklist_ae_title: str
+    assigning_authority: str
+    peers: list[dict[str, Any]]
+    users: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """DN of the DICOM configuration."""
+        return f"cn=DICOM Configuration,{self.base}"
+
+    @property
+    def devices(self) -> str:
+        """DN above all devices."""
+        return f"cn=Devices,{self.root}"
+
+    @property
+    def marker(self) -> str:
+        """DN of the marker."""
+        return f"cn={MARKER},{self.base}"
+
+    def registry(self, ae_title: str) -> str:
+        """DN of an AE title in the registry that keeps them unique."""
+        return f"dicomAETitle={ldif.escape(ae_title)},cn=Unique AE Titles Registry,{self.root}"
+
+
+@dataclass
+class Plan:
+    """Changes in the order in which they must be made; ``before`` and ``after`` show them without secrets."""
+
+    records: list[str] = field(default_factory=list)
+    passwords: list[str] = field(default_factory=list)
+    before: str = ""
+    after: str = ""
+
+
+def wanted(settings: Settings) -> dict[str, Attributes]:
+    """Return dn → attributes that must be there, parents first; what an entry has besides stays."""
+    entries: dict[str, Attributes] = {}
+    for peer in settings.peers:
+        title = str(peer["ae_title"])
+        device = f"dicomDeviceName={ldif.escape(title.lower())},{settings.devices}"
+        connection = f"cn=dicom,{device}"
+        entries[settings.registry(title)] = {"objectClass": ["dicomUniqueAETitle"], "dicomAETitle": [title]}
+        entries[device] = {
+            "objectClass": ["dicomDevice", "dcmDevice"],
+            "dicomDeviceName": [title.lower()],
+            "dicomDescription": [f"{OWNED} {peer.get('description') or title}"],
+            "dicomInstalled": ["TRUE"],
+        }
+        entries[connection] = {
+            "objectClass": ["dicomNetworkConnection", "dcmNetworkConnection"],
+            "cn": ["dicom"],
+            "dicomHostname": [str(peer["host"])],
+            "dicomPort": [str(peer["port"])],
+        }
+        entries[f"dicomAETitle={ldif.escape(title)},{device}"] = {
+            "objectClass": ["dicomNetworkAE", "dcmNetworkAE"],
+            "dicomAETitle": [title],
+            "dicomAssociationInitiator": ["TRUE"],
+            "dicomAssociationAcceptor": ["TRUE"],
+            "dicomNetworkConnectionReference": [connection],
+        }
+    archive = f"dicomDeviceName={settings.device},{settings.devices}"
+    issuer = {"dcmMergeAttribute": [f"IssuerOfPatientID={settings.assigning_authority}"]}
+    for title, coercion in (
+        (settings.ae_title, "SupplementIssuerOfPatientID"),
+        (settings.ae_title, "SupplementIssuerOfPatientIDOnMPPS"),
+        (settings.worklist_ae_title, "SupplementIssuerOfPatientIDOnMPPS"),
+    ):
+        entries[f"cn={coercion},dicomAETitle={title},{archive}"] = dict(issuer)
+    return entries
+
+
+def plan(settings: Settings, present: Mapping[str, Attributes]) -> Plan:
+    """Compare what is there with what must be and return the changes.
+
+    :param present: dn → attributes of (at least) all devices, registry entries, coercions and users
+    :raises ValueError: an AE title of the table belongs to a device that is not from the table, or an upstream entry is missing
+    """
+    here = {ldif.key(dn): (dn, attributes) for dn, attributes in present.items()}
+    entries = wanted(settings)
+    changes = Plan()
+    for dn in stale(settings, present, entries):
+        changes.records.append(ldif.delete(dn))
+        changes.before += f"{dn}\n"
+    for dn, attributes in entries.items():
+        found = here.get(ldif.key(dn))
+        if found is None:
+            if "objectClass" not in attributes:
+                raise ValueError(
+                    f"LDAP has no entry {dn}: it was not first booted by the archive's LDAP image with this AE title and device"
+                )
+            changes.records.append(ldif.add(dn, attributes))
+            changes.after += shown(dn, attributes)
+            continue
+        differing = {
+            name: values for name, values in attributes.items() if name != "objectClass" and values_of(found[1], name) != set(values)
+        }
+        if differing:
+            changes.records.append(ldif.replace(dn, differing))
+            changes.before += shown(dn, {name: sorted(values_of(found[1], name)) for name in differing})
+            changes.after += shown(dn, differing)
+    foreign(settings, present)
+    for uid, password in settings.users.items():
+        dn = f"uid={uid},ou=users,{settings.base}"
+        found = here.get(ldif.key(dn))
+        if found is None:
+            raise ValueError(f"LDAP has no user {dn}: it was not first booted by the archive's LDAP image")
+        if not any(matches(stored, password) for stored in values_of(found[1], "userPassword")):
+            changes.passwords.append(ldif.replace(dn, {"userPassword": [hashed(password)]}))
+            changes.before += f"{dn}\n  userPassword: (another one)\n"
+            changes.after += f"{dn}\n  userPassword: (that of the lab's secrets)\n"
+    return changes
+
+
+def stale(settings: Settings, present: Mapping[str, Attributes], entries: Mapping[str, Attributes]) -> list[str]:
+    """Return DNs of what came from an earlier AE table, children first."""
+    keep = {ldif.key(dn) for dn in entries}
+    owned = [
+        dn
+        for dn, attributes in present.items()
+        if any(value.startswith(OWNED) for value in values_of(attributes, "dicomDescription")) and ldif.key(dn) not in keep
+    ]
+    below = [dn for dn in present for device in owned if ldif.key(dn).endswith("," + ldif.key(device))]
+    titles = {title for dn in below for title in values_of(present[dn], "dicomAETitle")} - {
+        str(peer["ae_title"]) for peer in settings.peers
+    }
+    registered = {ldif.key(settings.registry(title)) for title in titles}
+    gone = [dn for dn in present if ldif.key(dn) in registered]
+    return gone + sorted(below, key=lambda dn: -dn.count(",")) + owned
+
+
+def foreign(settings: Settings, present: Mapping[str, Attributes]) -> None:
+    """Refuse AE titles of the table that another device already has.
+
+    :raises ValueError: names the AE title and the device
+    """
+    titles = {str(peer["ae_title"]) for peer in settings.peers}
+    for dn, attributes in present.items():
+        held = titles & values_of(attributes, "dicomAETitle")
+        device = ldif.key(dn).partition(",")[2]
+        if held and "dicomNetworkAE" in values_of(attributes, "objectClass"):
+            title = held.pop()
+            if device != ldif.key(f"dicomDeviceName={title.lower()},{settings.devices}"):
+                raise ValueError(f"the AE title {title} of lab_ae_table already belongs to another device in LDAP: {dn.partition(',')[2]}")
+
+
+def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int]:
+    """Return the ports on which the archive's device listens for DICOM and HL7."""
+    device = ldif.key(f"dicomDeviceName={settings.device},{settings.devices}")
+    ports = [
+        int(port)
+        for dn, attributes in present.items()
+        if ldif.key(dn).partition(",")[2] == device and (values_of(attributes, "dcmProtocol") or {"DICOM"}) & LISTENING
+        for port in values_of(attributes, "dicomPort")
+        if not values_of(attributes, "dcmClientBindAddress") and "dicomNetworkConnection" in values_of(attributes, "objectClass")
+    ]
+    return sorted(set(ports))
+
+
+def values_of(attributes: Mapping[str, list[str]], name: str) -> set[str]:
+    """Return the values of an attribute; LDAP does not care for the case of its name."""
+    return {value for other, values in attributes.items() if other.lower() == name.lower() for value in values}
+
+
+def shown(dn: str, attributes: Mapping[str, list[str]]) -> str:
+    """Text of an entry for a diff."""
+    return f"{dn}\n" + "".join(f"  {name}: {value}\n" for name, values in attributes.items() for value in values)
+
+
+def hashed(password: str) -> str:
+    """Salted hash as OpenLDAP stores it: ``{SSHA}`` and base64 of SHA-1 digest and salt."""
+    salt = os.urandom(8)
+    return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
+
+
+def matches(stored: str, password: str) -> bool:
+    """Whether a stored password, hashed with {SSHA} or in clear, is ``password``."""
+    if stored.startswith("{SSHA}"):
+        raw = base64.b64decode(stored[6:])
+        return hashlib.sha1(password.encode() + raw[20:]).digest() == raw[:20]
+    return stored == password

@@ -1,0 +1,60 @@
+"""The lab's services as their roles describe them in ``roles/<service>/service.yml``."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service. Names of variables stand for their values; ``data`` are volumes, ``secrets`` keys of the secrets file."""
+
+    name: str
+    image: str
+    memory: str
+    publishes: list[str]
+    after: list[str]
+    data: list[str]
+    secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    first_boot: list[str] = field(default_factory=list)
+
+    @property
+    def mounts(self) -> list[tuple[str, str, int]]:
+        """``(file below /run/secrets, key, uid that opens it)`` of each secret that the container sees as a file."""
+        return [(how["mount"], key, int(how["uid"])) for key, how in sorted(self.secrets.items()) if "mount" in how]
+
+
+def load(name: str, roles: Path = ROLES) -> Service:
+    """Read the description of one service.
+
+    :raises FileNotFoundError: the role has no service.yml
+    :raises TypeError: it has a key that is not known, or lacks one
+    """
+    described = yaml.safe_load((roles / name / "service.yml").read_text(encoding="utf-8"))
+    return Service(name=name, **described)
+
+
+def load_all(names: list[str], roles: Path = ROLES) -> dict[str, Service]:
+    """Read the descriptions of several services, in the order given."""
+    return {name: load(name, roles) for name in names}
+
+
+def keyed_digest(key: str, content: str) -> str:
+    """Digest that may be shown (labels, records): without the lab's key nobody can try passwords against it."""
+    return hmac.digest(key.encode(), content.encode(), "sha256").hex()
+
+
+def first_boot_record(service: Service, variables: dict[str, Any], secrets: dict[str, str]) -> dict[str, str]:
+    """Return what must not change after the first boot: plain values of variables, keyed digests of secrets."""
+    key = secrets["lab_digest_key"]
+    return {
+        name: f"digest {keyed_digest(key, name + secrets[name])}" if name in service.secrets else str(variables[name])
+        for name in service.first_boot
+    }

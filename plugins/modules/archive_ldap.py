@@ -1,0 +1,97 @@
+"""Bring the archive's configuration in LDAP to what the lab's tables say, through the LDAP container; with a reload marker."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, docker_cli, ldif
+
+#: Everything that the plan looks at.
+FILTER = (
+    "(|(objectClass=dicomDevice)(objectClass=dicomNetworkConnection)(objectClass=dicomNetworkAE)(objectClass=dicomUniqueAETitle)"
+    f"(cn=SupplementIssuerOfPatientID*)(objectClass=inetOrgPerson)(cn={archive_config.MARKER}))"
+)
+ATTRIBUTES = [
+    *("objectClass", "cn", "uid", "userPassword", "dcmProtocol", "dcmMergeAttribute"),
+    *("dicomDeviceName", "dicomDescription", "dicomInstalled", "dicomHostname", "dicomPort"),
+    *("dicomAETitle", "dicomAssociationInitiator", "dicomAssociationAcceptor", "dicomNetworkConnectionReference"),
+]
+SERVER = ["-x", "-H", "ldap://127.0.0.1"]
+
+
+def main() -> None:
+    """Read, plan, write, read back. Returns ``changed``, ``pending`` (a reload is due), ``listeners`` (ports) and a diff."""
+    module = AnsibleModule(
+        argument_spec={
+            "project": {"type": "str", "required": True},
+            "base_dn": {"type": "str", "required": True},
+            "password_file": {"type": "str", "default": "/run/secrets/ldap_root", "no_log": False},
+            "device": {"type": "str", "required": True},
+            "ae_title": {"type": "str", "required": True},
+            "worklist_ae_title": {"type": "str", "required": True},
+            "assigning_authority": {"type": "str", "required": True},
+            "peers": {"type": "list", "elements": "dict", "required": True},
+            "users": {"type": "dict", "no_log": True, "default": {}},
+            "reloaded": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    settings = archive_config.Settings(
+        base=given["base_dn"],
+        device=given["device"],
+        ae_title=given["ae_title"],
+        worklist_ae_title=given["worklist_ae_title"],
+        assigning_authority=given["assigning_authority"],
+        peers=given["peers"],
+        users=given["users"],
+    )
+    try:
+        container = docker_cli.container_id(given["project"], "ldap")
+    except docker_cli.DockerError as error:
+        if module.check_mode:
+            module.exit_json(changed=True, pending=True, listeners=[], msg="LDAP does not run yet: its content would be set")
+        module.fail_json(msg=str(error))
+    try:
+        ldap = Ldap(container, settings.base, given["password_file"])
+        present = ldap.search()
+        marked = any(ldif.key(dn) == ldif.key(settings.marker) for dn in present)
+        if given["reloaded"]:
+            if marked and not module.check_mode:
+                ldap.modify(ldif.delete(settings.marker))
+            module.exit_json(changed=marked, pending=False)
+        changes = archive_config.plan(settings, present)
+        due = bool(changes.records)
+        if (due or changes.passwords) and not module.check_mode:
+            marker = {"objectClass": ["applicationProcess"], "cn": [archive_config.MARKER]}
+            before = [ldif.add(settings.marker, marker)] if due and not marked else []
+            ldap.modify("".join(before + changes.records + changes.passwords))
+            left = archive_config.plan(settings, ldap.search())
+            if left.records or left.passwords:
+                module.fail_json(msg="LDAP took the changes, but reads back otherwise", left=left.after or left.before)
+    except (docker_cli.DockerError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    diff = {"before": changes.before, "after": changes.after, "before_header": "LDAP", "after_header": "LDAP"}
+    module.exit_json(
+        changed=due or bool(changes.passwords), pending=due or marked, listeners=archive_config.listeners(settings, present), diff=diff
+    )
+
+
+class Ldap:
+    """OpenLDAP's own clients inside the container: works with nothing published, and no password leaves it."""
+
+    def __init__(self, container: str, base: str, password_file: str) -> None:
+        self.container, self.base = container, base
+        self.login = [*SERVER, "-D", f"cn=admin,{base}", "-y", password_file]
+
+    def search(self) -> dict[str, ldif.Attributes]:
+        """Return dn → attributes of all that the plan looks at."""
+        command = ["ldapsearch", *self.login, "-LLL", "-o", "ldif-wrap=no", "-b", self.base, FILTER, *ATTRIBUTES]
+        return ldif.parse(docker_cli.run(["exec", self.container, *command]))
+
+    def modify(self, changes: str) -> None:
+        """Apply LDIF change records; the first that is refused ends it."""
+        docker_cli.run(["exec", "-i", self.container, "ldapmodify", *self.login], stdin=changes)
+
+
+if __name__ == "__main__":
+    main()
