@@ -1,0 +1,193 @@
+"""WADO-RS (dcm4chee.md §3, §8.6): files with the registered patient; metadata, frames and renderings by Orthanc."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+
+from aiohttp import web
+
+from standin.archive import Archive
+from standin.errors import OrthancError
+from standin.http import (
+    JSON_TYPES,
+    ORTHANC,
+    RS,
+    MediaRange,
+    NoSuchThing,
+    accepted,
+    base_url,
+    dicom_json,
+    matches,
+    problem,
+    require_service,
+    wants,
+)
+from standin.objects import Json, with_patient
+from standin.orthanc import HOST, PORT
+from standin.query import Stored, locate
+
+STUDY = "/studies/{StudyInstanceUID}"
+SERIES = STUDY + "/series/{SeriesInstanceUID}"
+INSTANCE = SERIES + "/instances/{SOPInstanceUID}"
+ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+THUMBNAIL = "128,128"
+FRAME_TYPES = ("application/octet-stream", "image/jpeg", "image/jp2", "image/jls", "image/dicom-rle", "image/jpx", "image/x-jls")
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the resources for retrieval."""
+    for level in (STUDY, SERIES, INSTANCE):
+        app.router.add_get(RS + level, _objects)
+        app.router.add_get(RS + level + "/metadata", _metadata)
+        app.router.add_get(RS + level + "/rendered", _rendered)
+        app.router.add_get(RS + level + "/thumbnail", _rendered)
+    app.router.add_get(RS + INSTANCE + "/frames/{frames}", _frames)
+    app.router.add_get(RS + INSTANCE + "/frames/{frame}/rendered", _rendered)
+    app.router.add_get(RS + INSTANCE + "/frames/{frame}/thumbnail", _rendered)
+    app.router.add_get(RS + INSTANCE + "/bulk/{path:.+}", _bulk)
+
+
+async def _wanted(request: web.Request) -> tuple[Archive, list[Stored]]:
+    """Return the archive and the instances of the path. Raises HTTP 404 when there are none."""
+    archive = require_service(request, "WADO_RS")
+    uids = {name: uid for name, uid in request.match_info.items() if name.endswith("UID")}
+    found = await asyncio.to_thread(locate, archive.registry, uids)
+    if not found:
+        raise NoSuchThing("No such object: " + "/".join(uids.values()))
+    return archive, found
+
+
+async def _objects(request: web.Request) -> web.StreamResponse:
+    """Send Part 10 files one after the other; only one is in memory."""
+    archive, found = await _wanted(request)
+    ranges = [media for media in accepted(request) if matches(media.part, "application/dicom")]
+    if not ranges:
+        return problem(406, 'multipart/related; type="application/dicom" only')
+    if ranges[0].media_type == "application/dicom" and len(found) > 1:
+        return problem(406, "several objects need multipart/related")
+    first = await asyncio.to_thread(_file, archive, found[0], ranges[0])
+    if ranges[0].media_type == "application/dicom":
+        return web.Response(body=first, content_type="application/dicom")
+    boundary = uuid.uuid4().hex
+    response = web.StreamResponse()
+    response.headers["Content-Type"] = f'multipart/related; type="application/dicom"; boundary={boundary}'
+    await response.prepare(request)
+    for stored in found:
+        content = first if stored is found[0] else await asyncio.to_thread(_file, archive, stored, ranges[0])
+        await response.write(f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode())
+        await response.write(content)
+        await response.write(b"\r\n")
+    await response.write(f"--{boundary}--\r\n".encode())
+    await response.write_eof()
+    return response
+
+
+def _file(archive: Archive, stored: Stored, media: MediaRange) -> bytes:
+    """Return the file with the registered patient, recoded when the client asks for another transfer syntax. Raises HTTP 406."""
+    wanted = media.parameters.get("transfer-syntax", "*")
+    try:
+        if wanted in ("*", stored.transfer_syntax):
+            content = archive.orthanc.file(stored.orthanc_id)
+        else:
+            content = archive.orthanc.transcoded(stored.orthanc_id, wanted)
+    except OrthancError as error:
+        if wanted != "*" and error.status in (400, 404):
+            raise web.HTTPNotAcceptable(reason=f"cannot recode {stored.transfer_syntax} to {wanted}") from error
+        raise
+    return with_patient(content, stored.patient)
+
+
+async def _metadata(request: web.Request) -> web.StreamResponse:
+    """Send Orthanc's metadata with the registered patient put in."""
+    archive, found = await _wanted(request)
+    if not wants(request, *JSON_TYPES):
+        return problem(406, " or ".join(JSON_TYPES))
+    await asyncio.to_thread(archive.orthanc.ensure)
+    path = request.path.split("/rs/", 1)[1]
+    async with request.app[ORTHANC].get(_address(path), headers=_forwarded(request) | {"Accept": JSON_TYPES[0]}) as answer:
+        content = await answer.read()
+        if answer.status != 200:
+            raise OrthancError(answer.status, 0, f"Orthanc answers {answer.status} for {path}")
+    return dicom_json(request, await asyncio.to_thread(_patient_into, content, found[0].patient))
+
+
+def _patient_into(content: bytes, patient: Json) -> bytes:
+    instances: list[Json] = json.loads(content)
+    return json.dumps([instance | patient for instance in instances]).encode()
+
+
+async def _frames(request: web.Request) -> web.StreamResponse:
+    await _wanted(request)
+    parts = [media for media in accepted(request) if media.media_type in ("multipart/related", "*/*")]
+    wanted = next((media for media in parts if any(matches(media.part, offer) for offer in FRAME_TYPES)), None)
+    if wanted is None:
+        return problem(406, "multipart/related only")
+    part = "application/octet-stream" if "*" in wanted.part else wanted.part
+    syntax = wanted.parameters.get("transfer-syntax", "*" if part == "application/octet-stream" else "")
+    accept = f'multipart/related; type="{part}"' + (f"; transfer-syntax={syntax}" if syntax else "")
+    return await _pass_on(request, request.path.split("/rs/", 1)[1], {"Accept": accept})
+
+
+async def _rendered(request: web.Request) -> web.StreamResponse:
+    """Send a picture of the first object, or the document that is encapsulated in it."""
+    _, found = await _wanted(request)
+    stored = found[0]
+    if stored.sop_class == ENCAPSULATED_PDF:
+        if not wants(request, "application/pdf"):
+            return problem(406, "application/pdf only")
+        return await _pass_on(request, f"instances/{stored.orthanc_id}/pdf", {}, root="", media_type="application/pdf")
+    kind = next((offer for offer in ("image/jpeg", "image/png") if wants(request, offer)), None)
+    if kind is None:
+        return problem(406, "image/jpeg or image/png only")
+    path = f"studies/{stored.study_uid}/series/{stored.series_uid}/instances/{stored.sop_uid}"
+    if frame := request.match_info.get("frame"):
+        path += f"/frames/{frame}"
+    options = {name: request.query[name] for name in ("viewport", "window", "quality") if name in request.query}
+    if request.path.endswith("/thumbnail"):
+        options.setdefault("viewport", THUMBNAIL)
+    return await _pass_on(request, path + "/rendered", {"Accept": kind}, options)
+
+
+async def _bulk(request: web.Request) -> web.StreamResponse:
+    await _wanted(request)
+    return await _pass_on(request, request.path.split("/rs/", 1)[1], {"Accept": request.headers.get("Accept", "*/*")})
+
+
+def _address(path: str, root: str = "dicom-web/") -> str:
+    return f"http://{HOST}:{PORT}/{root}{path}"
+
+
+def _forwarded(request: web.Request) -> dict[str, str]:
+    """Return the header from which Orthanc builds its addresses."""
+    scheme, host = base_url(request)
+    return {"Forwarded": f"host={host};proto={scheme}"}
+
+
+async def _pass_on(
+    request: web.Request,
+    path: str,
+    headers: dict[str, str],
+    options: dict[str, str] | None = None,
+    root: str = "dicom-web/",
+    media_type: str | None = None,
+) -> web.StreamResponse:
+    """Stream what Orthanc answers. What it cannot decode or recode is 406, a frame that is not there 404."""
+    archive = require_service(request, "WADO_RS")
+    await asyncio.to_thread(archive.orthanc.ensure)
+    async with request.app[ORTHANC].get(_address(path, root), headers=_forwarded(request) | headers, params=options or {}) as answer:
+        if answer.status != 200:
+            reason = (await answer.text()).replace("\n", " ").replace("\t", "")
+            status = {400: 406, 406: 406, 415: 406, 404: 404}.get(answer.status, 500)
+            return problem(status, f"Orthanc answers {answer.status}: {reason}")
+        response = web.StreamResponse()
+        response.headers["Content-Type"] = media_type or answer.headers["Content-Type"]
+        if "Content-Length" in answer.headers:
+            response.content_length = int(answer.headers["Content-Length"])
+        await response.prepare(request)
+        async for chunk in answer.content.iter_chunked(1 << 18):
+            await response.write(chunk)
+        await response.write_eof()
+        return response
