@@ -43,11 +43,11 @@ initialise() {
     "set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE to a value that is not empty"
   read -ra arguments <<<"${POSTGRES_INITDB_ARGS:-}"
 
-  # initdb takes the server's time zone from TZ.
-  "${as_postgres[@]}" initdb --username="$user" --pwfile=<(printf '%s\n' "$password") "${arguments[@]}"
+  # initdb takes the server's time zone from TZ. The pipe that hands over the password must belong to who opens it.
+  export PGPASSWORD=$password POSTGRES_USER=$user POSTGRES_DB=$database
+  "${as_postgres[@]}" bash -c 'initdb --pwfile=<(echo "$PGPASSWORD") "$@"' initdb --username="$user" "${arguments[@]}"
   printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 
-  export PGPASSWORD=$password POSTGRES_USER=$user POSTGRES_DB=$database
   "${as_postgres[@]}" pg_ctl -w -D "$PGDATA" -o "-c listen_addresses=''" start
   local sql=("${as_postgres[@]}" psql -v ON_ERROR_STOP=1 --no-psqlrc --username "$user" --no-password)
   if [ "$database" != postgres ]; then
@@ -65,7 +65,6 @@ initialise() {
     esac
   done
   "${as_postgres[@]}" pg_ctl -w -D "$PGDATA" -m fast stop
-  unset PGPASSWORD
   echo "PostgreSQL init process complete; ready for start up."
 }
 

@@ -1,0 +1,104 @@
+"""Contract of docker.io/library/haproxy:3.0."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import HARDENED, Container, Engine, docker, image_under_test
+
+IMAGE = image_under_test("edge")
+CONFIG = "/usr/local/etc/haproxy/haproxy.cfg"
+# One front end that answers itself, and a back end whose name does not exist yet.
+GOOD = """\
+global
+    log stdout format raw local0
+defaults
+    mode http
+    log global
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+resolvers docker
+    nameserver dns 127.0.0.11:53
+frontend web
+    bind :80
+    http-request return status 200 content-type text/plain string hello if { path /hello }
+    default_backend absent
+backend absent
+    server absent nowhere:80 resolvers docker init-addr none
+"""
+
+
+def get(edge: Container, path: str) -> tuple[int, str]:
+    """Return status and body."""
+    connection = http.client.HTTPConnection(edge.address(), 80, timeout=10)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    answer = response.status, response.read().decode()
+    connection.close()
+    return answer
+
+
+def config_mount(folder: Path, text: str) -> str:
+    """Write a configuration and return the option that mounts it."""
+    path = folder / "haproxy.cfg"
+    path.write_text(text, encoding="utf-8")
+    return f"--volume={path}:{CONFIG}:ro"
+
+
+@pytest.fixture(scope="module")
+def edge(shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Container:
+    """An edge as a role runs it: no capability, configuration mounted read-only."""
+    container = shared_engine.run(IMAGE, options=[*HARDENED, config_mount(tmp_path_factory.mktemp("edge"), GOOD)])
+    container.wait_until("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80")
+    return container
+
+
+def test_runs_as_uid_99_and_takes_port_80_without_capabilities(edge: Container) -> None:
+    """The image's USER is haproxy; Docker lets any user take low ports."""
+    assert "Uid:\t99\t99\t99\t99" in edge.exec("cat", "/proc/1/status")
+    assert get(edge, "/hello") == (200, "hello")
+
+
+def test_version_is_3(edge: Container) -> None:
+    """The tag."""
+    assert re.search(r"HAProxy version 3\.\d+", edge.exec("haproxy", "-v"))
+
+
+def test_is_master_and_worker_in_the_foreground(edge: Container) -> None:
+    """Official entrypoint: `haproxy -W -db` is put before the arguments."""
+    command = edge.exec("cat", "/proc/1/cmdline").split("\0")
+    assert Path(command[0]).name == "haproxy"
+    assert command[1:5] == ["-W", "-db", "-f", CONFIG]
+
+
+def test_starts_while_a_backend_is_missing(edge: Container) -> None:
+    """HAProxy's documentation: `init-addr none` with resolvers; the request is refused, the process lives."""
+    assert get(edge, "/elsewhere")[0] == 503
+    assert edge.running()
+
+
+def test_bad_configuration_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """A wrong keyword ends the start with an exit code and a line that names it."""
+    edge = engine.run(IMAGE, options=[*HARDENED, config_mount(tmp_path, GOOD + "    nonsense on\n")])
+    assert edge.wait_for_end() != 0
+    assert "nonsense" in edge.logs()
+
+
+def test_options_alone_mean_haproxy(tmp_path: Path) -> None:
+    """Official entrypoint: a first argument that begins with `-`; with -c the configuration is checked only."""
+    good = docker("run", "--rm", config_mount(tmp_path, GOOD), IMAGE, "-c", "-f", CONFIG, check=False)
+    assert good.returncode == 0, good.stderr
+    bad = docker("run", "--rm", config_mount(tmp_path, "frontend web\n    bind nonsense\n"), IMAGE, "-c", "-f", CONFIG, check=False)
+    assert bad.returncode == 1
+
+
+def test_stop_is_clean(engine: Engine, tmp_path: Path) -> None:
+    """STOPSIGNAL is SIGUSR1: drained, then exit code 0."""
+    edge = engine.run(IMAGE, options=[*HARDENED, config_mount(tmp_path, GOOD)])
+    edge.wait_until("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80")
+    assert edge.stop() == 0
