@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.pacs_emr.lab.plugins.module_utils import services
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -82,12 +83,18 @@ def client_bind(context: Context, service: str, clients: list[str]) -> str:
 
 @pass_context
 def endpoint(context: Context, service: str, published: str) -> dict[str, Any] | None:
-    """Return ``{host, port}`` at which the controller and the users reach a published port, ``None`` where it is not published."""
+    """Return ``{host, port}`` at which the controller and the users reach a published port, ``None`` where it is not published.
+
+    :raises AnsibleFilterError: the port is to be published on something that is no address
+    """
     host = placed_on(context["groups"], service)
     bind = str(setting(context, host, f"{published}_bind"))
     if not bind:
         return None
-    address = ipaddress.ip_address(bind)
+    try:
+        address = ipaddress.ip_address(bind)
+    except ValueError:
+        raise AnsibleFilterError(f"{published}_bind of {host} is '{bind}', which is no address") from None
     name = "localhost" if address.is_loopback else host_address(context, host) if address.is_unspecified else bind
     return {"host": name, "port": int(setting(context, host, f"{published}_port"))}
 
@@ -96,7 +103,10 @@ def endpoint(context: Context, service: str, published: str) -> dict[str, Any] |
 def url(context: Context, service: str, published: str, path: str = "") -> str | None:
     """Return the URL of a published HTTP port, ``None`` where it is not published."""
     where = endpoint(context, service, published)
-    return f"http://{where['host']}:{where['port']}{path}" if where else None
+    if not where:
+        return None
+    name = f"[{where['host']}]" if ":" in where["host"] else where["host"]
+    return f"http://{name}:{where['port']}{path}"
 
 
 @pass_context
@@ -131,7 +141,7 @@ def acceptance_input(context: Context, base: Mapping[str, Any]) -> dict[str, Any
 
 def shell_prefix(variables: Mapping[str, Any], host: str) -> list[str]:
     """Return the words that bring a command to a host as Ansible would: nothing, or ssh with its options; sudo where asked for."""
-    sudo = ["sudo", "-n"] if variables.get("ansible_become") in (True, "true", "yes") else []
+    sudo = ["sudo", "-n"] if boolean(variables.get("ansible_become", False), strict=False) else []
     if variables.get("ansible_connection") == "local":
         return sudo
     words = ["ssh", "-o", "BatchMode=yes", *shlex.split(str(variables.get("ansible_ssh_common_args", "")))]
