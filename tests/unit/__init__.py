@@ -1,0 +1,1 @@
+"""Unit tests: everything that needs no Docker Engine."""

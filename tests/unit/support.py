@@ -1,0 +1,69 @@
+"""What several unit tests need: where things are, templates in Ansible's own engine, playbooks in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
+SERVICES = ["ldap", "pacs_db", "arc", "ohif", "edge"]
+
+
+def load(path: Path) -> Any:
+    """Read one YAML file."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def template(expression: str, variables: Mapping[str, Any]) -> Any:
+    """Evaluate a Jinja expression as a task would, our filters included."""
+    return Templar(DataLoader(), dict(variables)).template(trust_as_template("{{ " + expression + " }}"))
+
+
+@dataclass
+class Run:
+    """What a playbook said, and how it ended."""
+
+    returncode: int
+    output: str
+
+    def counts(self, host: str) -> dict[str, int]:
+        """Return the recap of a host: ok, changed, failed …"""
+        line = next(line for line in reversed(self.output.splitlines()) if line.startswith(f"{host} "))
+        return {name: int(count) for name, count in (word.split("=") for word in line.split(":")[1].split())}
+
+
+def playbook(home: Path, *arguments: str, variables: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Run:
+    """Run ansible-playbook with the project's settings; everything Ansible keeps for itself goes below ``home``."""
+    hermetic = {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_HOME": str(home / ".ansible"),
+        "ANSIBLE_REMOTE_TMP": str(home / ".ansible" / "remote"),
+        "ANSIBLE_NOCOLOR": "1",
+        "COLUMNS": "400",
+        "IMAGES": "",
+        "LAB_BECOME": "no",
+    }
+    extra = ["-e", json.dumps(variables)] if variables else []
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", *arguments, *extra],
+        cwd=ROOT,
+        env=os.environ | hermetic | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout)
