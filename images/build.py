@@ -43,22 +43,22 @@ class BuildError(Exception):
 # --- what is to be built: names, order, digests (no Docker Engine needed) ------------------------------------------------------
 
 
-def read_table(images: Path = IMAGES) -> dict[str, str]:
+def read_table() -> dict[str, str]:
     """Return image name → repository:tag."""
-    table: dict[str, str] = json.loads((images / "images.json").read_text(encoding="utf-8"))
+    table: dict[str, str] = json.loads((IMAGES / "images.json").read_text(encoding="utf-8"))
     return table
 
 
-def parent_of(name: str, table: dict[str, str], images: Path = IMAGES) -> str | None:
+def parent_of(name: str, table: dict[str, str]) -> str | None:
     """Return the name of the image that `name` is built on, None for a root image.
 
     Raises BuildError when there is no recipe, or when the first FROM names no image of the table: another could only be pulled.
     """
-    if (images / name / BOOTSTRAP).is_file():
+    if (IMAGES / name / BOOTSTRAP).is_file():
         return None
-    dockerfile = images / name / "Dockerfile"
+    dockerfile = IMAGES / name / "Dockerfile"
     if not dockerfile.is_file():
-        raise BuildError(f"{name}: images.json lists it, but {images / name} holds neither Dockerfile nor {BOOTSTRAP}")
+        raise BuildError(f"{name}: images.json lists it, but {IMAGES / name} holds neither Dockerfile nor {BOOTSTRAP}")
     match = re.search(r"^FROM\s+(\S+)", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
     for candidate, tag in table.items():
         if match and match[1] == tag:
@@ -66,7 +66,7 @@ def parent_of(name: str, table: dict[str, str], images: Path = IMAGES) -> str | 
     raise BuildError(f"{name}: the first FROM of {dockerfile} must name an image of images.json")
 
 
-def in_build_order(names: list[str], table: dict[str, str], images: Path = IMAGES) -> list[str]:
+def in_build_order(names: list[str], table: dict[str, str]) -> list[str]:
     """Return `names` and all that they are built on, each after its parent. Raises BuildError on unknown names and circles."""
     order: list[str] = []
 
@@ -77,7 +77,7 @@ def in_build_order(names: list[str], table: dict[str, str], images: Path = IMAGE
             raise BuildError(f"images are built on each other in a circle: {' → '.join((*path, name))}")
         if name in order:
             return
-        parent = parent_of(name, table, images)
+        parent = parent_of(name, table)
         if parent:
             add(parent, (*path, name))
         order.append(name)
@@ -97,14 +97,14 @@ def is_executable(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o100)
 
 
-def inputs_digest(name: str, table: dict[str, str], images: Path = IMAGES) -> str:
+def inputs_digest(name: str, table: dict[str, str]) -> str:
     """Return the hex SHA-256 over the image's folder (paths, executable bits, contents) and its parent's inputs."""
     digest = hashlib.sha256()
-    parent = parent_of(name, table, images)
-    digest.update((inputs_digest(parent, table, images) if parent else "root").encode())
-    for path in folder_files(images / name):
+    parent = parent_of(name, table)
+    digest.update((inputs_digest(parent, table) if parent else "root").encode())
+    for path in folder_files(IMAGES / name):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        line = f"\0{path.relative_to(images / name).as_posix()}\0{is_executable(path):d}\0{content}"
+        line = f"\0{path.relative_to(IMAGES / name).as_posix()}\0{is_executable(path):d}\0{content}"
         digest.update(line.encode())
     return digest.hexdigest()
 
@@ -144,7 +144,10 @@ def image_label(tag: str) -> str | None:
     """Return the inputs digest that the image carries, "" without one, None when there is no such image."""
     template = f'{{{{index .Config.Labels "{LABEL}"}}}}'
     command = ["docker", "image", "inspect", "--format", template, tag]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise BuildError("docker is missing: `make demo` installs Docker Engine, so does the role docker") from error
     if done.returncode == 0:
         return done.stdout.strip()
     if "no such image" in done.stderr.lower():
@@ -253,7 +256,6 @@ def fetched(name: str, log: Log) -> list[Path]:
 
 def bootstrap(name: str, tag: str, digest: str, log: Log) -> None:
     """Make a root image by mmdebstrap. The tag is given last, so a failure leaves none."""
-    need("docker", "docker.io")
     need("mmdebstrap", "mmdebstrap")
     need("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring")
     arguments = (IMAGES / name / BOOTSTRAP).read_text(encoding="utf-8").splitlines()
@@ -325,7 +327,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         table = read_table()
         order = in_build_order(options.names or list(table), table)
-        need("docker", "docker.io")
         if options.list:
             show({name: table[name] for name in table if name in order})
             return 0

@@ -5,7 +5,8 @@ set -u
 
 # load DN PASSWORD [FILE]: the password goes through a pipe, not through the process list.
 load() {
-  ldapadd -x -H "$LDAP_URLS" -D "$1" -y <(printf %s "$2") ${3:+-f "$3"} || echo "ldap: not everything of ${3:-the default tree} was loaded" >&2
+  ldapadd -x -H "$LDAP_URLS" -D "$1" -y <(printf %s "$2") ${3:+-f "$3"} ||
+    echo "ldap: not everything of ${3:-the default tree} was loaded" >&2
 }
 
 for schema in dicom dcm4che dcm4chee-archive dcm4chee-archive-ui; do

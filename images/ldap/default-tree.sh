@@ -471,7 +471,7 @@ objectClass: dcmuiConfig
 dcmuiConfigName: default
 dcmuiPersonNameFormat: {NAME-PREFIX} {GIVEN-NAME} {MIDDLE-NAME} {FAMILY-NAME} {NAME-SUFFIX}
 END
-  printf 'dcmuiModalities: %s\n' CR CT DX KO MR MG NM OT PT PR US XA
+  printf 'dcmuiModalities: %s\n' CR CT DX KO MR MG NM OT PT PR US XA # codespell:ignore
 }
 
 users() {
