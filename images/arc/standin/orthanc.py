@@ -40,6 +40,7 @@ class Orthanc:
         self._public_root = ""
         self._last_lines: deque[str] = deque(maxlen=15)
         self._lock = threading.Lock()
+        self._adding = threading.Lock()
 
     @property
     def running(self) -> bool:
@@ -126,7 +127,7 @@ class Orthanc:
             "Name": "arc",
             "StorageDirectory": str(self._folder),
             "IndexDirectory": tempfile.gettempdir(),
-            "Plugins": [str(PLUGINS / "libOrthancDicomWeb.so"), str(PLUGINS / "libOrthancPostgreSQLIndex.so")],
+            "Plugins": [str(PLUGINS / f"libOrthanc{name}.so") for name in ("DicomWeb", "PostgreSQLIndex")],
             "HttpPort": PORT,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
@@ -134,6 +135,7 @@ class Orthanc:
             "OverwriteInstances": False,
             "StorageCompression": False,
             "SaveJobs": False,
+            "SyncStorageArea": False,
             "HttpCompressionEnabled": False,
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "PublicRoot": self._public_root, "EnableWado": False},
             "PostgreSQL": {
@@ -141,8 +143,8 @@ class Orthanc:
                 "EnableStorage": False,
                 "Lock": False,
                 "ConnectionUri": f"postgresql://{user}:{password}@{server}",
-                "IndexConnectionsCount": 5,
-                "MaximumConnectionRetries": 1,
+                "IndexConnectionsCount": 3,
+                "MaximumConnectionRetries": 10,
                 "ConnectionRetryInterval": 1,
             },
         }
@@ -171,14 +173,16 @@ class Orthanc:
         finally:
             connection.close()
         if answer.status != 200:
-            raise _error(answer.status, content)
+            raise error_of(answer.status, content)
         return content
 
     def add(self, content: bytes) -> str:
         """Keep a Part 10 file as it is; return Orthanc's id of it, also when it was there. Raises OrthancError, StorageError."""
         self.ensure()
         try:
-            answer: dict[str, Any] = json.loads(self.call("POST", "/instances", content))
+            # One at a time: the index plugin's transactions are serializable, parallel ones mostly fail.
+            with self._adding:
+                answer: dict[str, Any] = json.loads(self.call("POST", "/instances", content))
         except (OSError, http.client.HTTPException) as error:
             raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
         return str(answer["ID"])
@@ -200,7 +204,8 @@ class Orthanc:
             raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
 
 
-def _error(status: int, content: bytes) -> OrthancError:
+def error_of(status: int, content: bytes) -> OrthancError:
+    """Return what an answer of Orthanc other than 200 means."""
     try:
         answer = json.loads(content)
         reason = answer.get("Details") or answer.get("Message") or answer.get("OrthancError") or f"HTTP {status}"

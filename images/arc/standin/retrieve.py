@@ -177,14 +177,13 @@ class Retrieval:
                 yield PENDING, unsent
 
     def _object(self, stored: Stored, association: Any) -> Dataset:
-        accepted = {str(cx.transfer_syntax[0]) for cx in association.accepted_contexts if cx.abstract_syntax == stored.sop_class}
-        wire_compatible = {str(uid) for uid in UNCOMPRESSED}
-        if stored.transfer_syntax in accepted or not accepted or (stored.transfer_syntax in wire_compatible and accepted & wire_compatible):
+        """Return the object as it is where the receiver takes that, else uncompressed; pynetdicom counts what is not taken at all."""
+        accepted = {cx.transfer_syntax[0] for cx in association.accepted_contexts if cx.abstract_syntax == stored.sop_class}
+        plain = next((syntax for syntax in UNCOMPRESSED if syntax in accepted), None)
+        if plain is None or stored.transfer_syntax in accepted or stored.transfer_syntax in UNCOMPRESSED:
             content = self._orthanc.file(stored.orthanc_id)
         else:
-            content = self._orthanc.transcoded(
-                stored.orthanc_id, sorted(accepted & wire_compatible)[-1] if accepted & wire_compatible else "none"
-            )
+            content = self._orthanc.transcoded(stored.orthanc_id, plain)
         return dcmread(BytesIO(with_patient(content, stored.patient)))
 
 

@@ -25,7 +25,7 @@ from standin.http import (
     wants,
 )
 from standin.objects import Json, with_patient
-from standin.orthanc import HOST, PORT
+from standin.orthanc import HOST, PORT, error_of
 from standin.query import Stored, locate
 
 STUDY = "/studies/{StudyInstanceUID}"
@@ -34,7 +34,21 @@ INSTANCE = SERIES + "/instances/{SOPInstanceUID}"
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 THUMBNAIL = "128,128"
-FRAME_TYPES = ("application/octet-stream", "image/jpeg", "image/jp2", "image/jls", "image/dicom-rle", "image/jpx", "image/x-jls")
+OCTET_STREAM = "application/octet-stream"
+# Media types of compressed frames by transfer syntax, DICOM PS3.18 table 8.7.3-5.
+STORED_AS = {
+    "1.2.840.10008.1.2.4.50": "image/jpeg",
+    "1.2.840.10008.1.2.4.51": "image/jpeg",
+    "1.2.840.10008.1.2.4.57": "image/jpeg",
+    "1.2.840.10008.1.2.4.70": "image/jpeg",
+    "1.2.840.10008.1.2.4.80": "image/jls",
+    "1.2.840.10008.1.2.4.81": "image/jls",
+    "1.2.840.10008.1.2.4.90": "image/jp2",
+    "1.2.840.10008.1.2.4.91": "image/jp2",
+    "1.2.840.10008.1.2.5": "image/dicom-rle",
+}
+# Orthanc's codes for an object without pixels, and for pixels that it cannot decode; others mean a broken file or a fault.
+NOT_IMPLEMENTED, INTERNAL_ERROR, OUT_OF_RANGE = 2, -1, 3
 
 
 def add_routes(app: web.Application) -> None:
@@ -120,15 +134,16 @@ def _patient_into(content: bytes, patient: Json) -> bytes:
 
 
 async def _frames(request: web.Request) -> web.StreamResponse:
-    await _wanted(request)
+    """Send frames as they are stored, or decoded; this stand-in encodes none."""
+    _, found = await _wanted(request)
+    own = STORED_AS.get(found[0].transfer_syntax, OCTET_STREAM)
     parts = [media for media in accepted(request) if media.media_type in ("multipart/related", "*/*")]
-    wanted = next((media for media in parts if any(matches(media.part, offer) for offer in FRAME_TYPES)), None)
+    wanted = next((media for media in parts if matches(media.part, OCTET_STREAM) or matches(media.part, own)), None)
     if wanted is None:
-        return problem(406, "multipart/related only")
-    part = "application/octet-stream" if "*" in wanted.part else wanted.part
-    syntax = wanted.parameters.get("transfer-syntax", "*" if part == "application/octet-stream" else "")
-    accept = f'multipart/related; type="{part}"' + (f"; transfer-syntax={syntax}" if syntax else "")
-    return await _pass_on(request, request.path.split("/rs/", 1)[1], {"Accept": accept})
+        return problem(406, f"multipart/related of {OCTET_STREAM} or {own} only")
+    decoded = matches(wanted.part, OCTET_STREAM) and wanted.parameters.get("transfer-syntax") == EXPLICIT_LITTLE_ENDIAN
+    accept = f'multipart/related; type="{OCTET_STREAM}"; transfer-syntax={EXPLICIT_LITTLE_ENDIAN if decoded else "*"}'
+    return await _pass_on(request, request.path.split("/rs/", 1)[1], {"Accept": accept}, out_of_range=404)
 
 
 async def _rendered(request: web.Request) -> web.StreamResponse:
@@ -173,15 +188,16 @@ async def _pass_on(
     options: dict[str, str] | None = None,
     root: str = "dicom-web/",
     media_type: str | None = None,
+    out_of_range: int = 406,
 ) -> web.StreamResponse:
-    """Stream what Orthanc answers. What it cannot decode or recode is 406, a frame that is not there 404."""
+    """Stream what Orthanc answers; what it cannot decode is 406."""
     archive = require_service(request, "WADO_RS")
     await asyncio.to_thread(archive.orthanc.ensure)
     async with request.app[ORTHANC].get(_address(path, root), headers=_forwarded(request) | headers, params=options or {}) as answer:
         if answer.status != 200:
-            reason = (await answer.text()).replace("\n", " ").replace("\t", "")
-            status = {400: 406, 406: 406, 415: 406, 404: 404}.get(answer.status, 500)
-            return problem(status, f"Orthanc answers {answer.status}: {reason}")
+            error = error_of(answer.status, await answer.read())
+            status = {NOT_IMPLEMENTED: 406, INTERNAL_ERROR: 406, OUT_OF_RANGE: out_of_range}.get(error.code, 500)
+            return problem(status, f"{path}: {error}")
         response = web.StreamResponse()
         response.headers["Content-Type"] = media_type or answer.headers["Content-Type"]
         if "Content-Length" in answer.headers:
