@@ -45,7 +45,7 @@ images: venv ## Build the self-built images whose inputs changed
 # --- the tests -------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: venv-dev ## Everything: lint, unit, contract, Molecule
+test: venv-dev docker ## Everything: lint, unit, contract, Molecule
 	@tests/run all
 
 .PHONY: test-fast

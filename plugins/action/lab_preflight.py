@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.pacs_emr.lab.plugins.action import lab_secrets
@@ -55,21 +56,32 @@ class ActionModule(ActionBase):
 
         variables: dict[str, Any] = {}
         for role in ["lab", *here]:
+            given: dict[str, Any] = {}
             for name in options[role]:
                 if name in task_vars:
-                    variables[name] = self._value(name)
-            findings += preflight.wrong_types(options[role], variables, role)
+                    try:
+                        given[name] = self._value(name)
+                    except AnsibleError as error:
+                        findings.append(preflight.Finding(name, f"cannot be evaluated: {error}", "correct it, or what it is made of"))
+            values, wrong = preflight.typed(options[role], given, role)
+            variables |= values
+            findings += wrong
+        findings += preflight.binds(variables, here)
         if findings:
             return result | {"findings": [str(finding) for finding in findings], "changed": False}
         findings += preflight.matching_versions(*(str(self._value(name)) for name in ("arc_tag", "ldap_tag", "pacs_db_tag")))
-        findings += preflight.ae_table(variables["lab_ae_table"], [self._value("arc_ae_title"), self._value("arc_worklist_ae_title")])
+        own = [str(self._value(name)) for name in ("arc_ae_title", "arc_worklist_ae_title")]
+        findings += preflight.own_ae_titles(*own)
+        findings += preflight.ae_table(variables["lab_ae_table"], own)
+        findings += preflight.secret_length(variables["lab_secret_length"])
         facts = args["facts"]
         if facts:
-            findings += self._judge_host(host, facts, variables, here, task_vars)
+            findings += self._judge_host(host, facts, variables, here)
+        findings += self._judge_data(host, facts, variables, here, task_vars)
         return result | {"findings": [str(finding) for finding in findings], "changed": False}
 
     def _judge_host(
-        self, host: str, facts: dict[str, Any], variables: dict[str, Any], here: dict[str, services.Service], task_vars: dict[str, Any]
+        self, host: str, facts: dict[str, Any], variables: dict[str, Any], here: dict[str, services.Service]
     ) -> list[preflight.Finding]:
         findings = preflight.engine(facts, host, variables["lab_install_docker"])
         findings += preflight.networks(variables["lab_subnet"], variables["lab_ae_table"], facts, host)
@@ -78,15 +90,22 @@ class ActionModule(ActionBase):
         if "arc" in here:
             findings += preflight.storage(facts, variables, host, self._value("lab_storage_marker"))
         findings += preflight.missing_images(facts, variables["lab_image_source"], host)
-        if facts["engine"]:
-            findings += self._judge_data(host, facts, variables, here, task_vars)
         return findings
 
     def _judge_data(
-        self, host: str, facts: dict[str, Any], variables: dict[str, Any], here: dict[str, services.Service], task_vars: dict[str, Any]
+        self,
+        host: str,
+        facts: dict[str, Any] | None,
+        variables: dict[str, Any],
+        here: dict[str, services.Service],
+        task_vars: dict[str, Any],
     ) -> list[preflight.Finding]:
+        """Judge the secrets file; where a running Docker Engine tells which data is there, also whether the data still fits."""
         file = self._value("lab_secrets_file")
-        values = lab_secrets.read(self._loader, file)
+        try:
+            values = lab_secrets.read(self._loader, file)
+        except AnsibleActionFail as error:
+            return [preflight.Finding("lab_secrets_file", str(error), "docs/secrets.md")]
         everything = services.load_all(variables["lab_services"])
         needed: dict[str, list[str]] = {DIGEST_KEY: list(everything)}
         for service in everything.values():
@@ -94,14 +113,14 @@ class ActionModule(ActionBase):
                 needed.setdefault(key, []).append(service.name)
 
         def has_data(name: str) -> bool:
-            return name in here and any(volume in facts["volumes"] for volume in here[name].data)
+            return facts is not None and name in here and any(volume in facts["volumes"] for volume in here[name].data)
 
-        all_hosts = set(task_vars["groups"]["lab"]) <= set(task_vars["ansible_play_hosts_all"])
+        all_hosts = facts is None or set(task_vars["groups"]["lab"]) <= set(task_vars["ansible_play_hosts_all"])
         findings = preflight.secrets(values, Path(file).name, needed, has_data, all_hosts)
         if findings:
             return findings
         for service in here.values():
-            if has_data(service.name):
+            if facts is not None and has_data(service.name):
                 first = {name: self._value(name) for name in service.first_boot if name not in service.secrets}
                 wanted = services.first_boot_record(service, first, values)
                 record = facts["first_boot"].get(service.name)

@@ -8,8 +8,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-#: Seconds between looks, and between lines that tell what is still awaited.
-LOOK, TELL = 1.0, 15.0
+#: Seconds that one look may take to see something new, and between lines that tell what is still awaited.
+LOOK, TELL = 5.0, 15.0
 #: A container that was unhealthy before this run may still recover by its own means (the archive's health script ends it): seconds.
 RECOVERY = 240.0
 #: Restarts since the first look after which a container counts as one that cannot start.
@@ -42,8 +42,9 @@ class ActionModule(ActionBase):
         first: dict[str, Any] = {}
         healthy: set[str] = set()
         job: dict[str, Any] = {}
+        services: dict[str, Any] = {}
         while True:
-            state = self._look(job)
+            state = self._look(job, services)
             services = {
                 name: state["services"].get(name, {"state": "missing", "health": "", "restarts": 0, "said": ""})
                 for name in args["services"]
@@ -56,36 +57,43 @@ class ActionModule(ActionBase):
                     self._display.display(f"  {self._host}: {name} is healthy after {waited:.0f} s")
             first = first or services
             healthy |= new
-            if job.get("failed"):
-                self._stop(job.get("msg", "Compose failed"), services)
             awaited = [name for name, service in services.items() if not up(service)]
+            if job.get("failed"):
+                self._stop(job.get("msg", "Compose failed"), services, awaited)
             if job and not awaited:
                 return result | {"changed": bool(job.get("changed")), "actions": job.get("actions", []), "services": services}
             for name in awaited:
                 if say := hopeless(services[name], first[name], bool(job), waited):
-                    self._stop(f"{name} {say}", services)
+                    self._stop(f"{name} {say}", services, [name])
             if waited > args["timeout"]:
-                self._stop(f"{', '.join(awaited) or 'Compose'} did not get ready within {args['timeout']} s (lab_start_timeout)", services)
+                self._stop(
+                    f"{', '.join(awaited) or 'Compose'} did not get ready within {args['timeout']} s (lab_start_timeout)", services, awaited
+                )
             if time.monotonic() - told >= TELL:
                 told = time.monotonic()
                 waiting = ", ".join(f"{name} ({services[name]['health'] or services[name]['state']})" for name in awaited)
                 self._display.display(f"  {self._host}: still waiting after {waited:.0f} s for {waiting or 'Compose to end'}")
-            time.sleep(LOOK)
 
-    def _look(self, job: dict[str, Any], logs_of: list[str] | None = None) -> dict[str, Any]:
+    def _look(self, job: dict[str, Any], known: dict[str, Any], logs_of: list[str] | None = None) -> dict[str, Any]:
         state: dict[str, Any] = self._execute_module(
             module_name="pacs_emr.lab.stack_state",
-            module_args={"project": self._args["project"], "job": "" if job else self._args["job"], "logs_of": logs_of or []},
+            module_args={
+                "project": self._args["project"],
+                "job": "" if job else self._args["job"],
+                "logs_of": logs_of or [],
+                "known": {name: f"{service['state']} {service['health']}".strip() for name, service in known.items()},
+                "patience": 0 if logs_of else LOOK,
+            },
             task_vars=self._task_vars,
         )
         if state.get("failed"):
             raise AnsibleActionFail(f"cannot look at the containers of {self._host}: {state.get('msg')}")
         return state
 
-    def _stop(self, say: str, services: dict[str, Any]) -> None:
-        """Fail with the last log lines of what is not up."""
-        down = [name for name, service in services.items() if not up(service) and service["state"] != "missing"]
-        logs = self._look({"ended": True}, down)["logs"]
+    def _stop(self, say: str, services: dict[str, Any], guilty: list[str]) -> None:
+        """Fail with the last log lines of the guilty."""
+        down = [name for name in guilty if services[name]["state"] != "missing"]
+        logs = self._look({"ended": True}, {}, down)["logs"]
         parts = [
             f"--- {name}: last health check said: {services[name]['said'] or '(nothing)'}\n--- {name}: last log lines\n{logs.get(name, '')}"
             for name in down
@@ -104,7 +112,11 @@ def hopeless(service: dict[str, Any], first: dict[str, Any], started: bool, wait
     """Say why waiting for a container makes no sense, ``None`` if it does."""
     if service["restarts"] - first["restarts"] >= RESTARTS:
         return f"cannot start: it was restarted {service['restarts'] - first['restarts']} times"
-    if service["health"] == "unhealthy" and (first["health"] != "unhealthy" or (started and waited > RECOVERY)):
+    if (
+        service["state"] == "running"
+        and service["health"] == "unhealthy"
+        and (first["health"] != "unhealthy" or (started and waited > RECOVERY))
+    ):
         return "is unhealthy"
     if started and service["state"] in ("exited", "dead"):
         return f"ended with code {service['exit_code']}"

@@ -97,11 +97,11 @@ def within_two(one: str, other: str) -> bool:
     return previous[-1] <= 2
 
 
-def wrong_types(options: Mapping[str, Any], variables: Mapping[str, Any], role: str) -> list[Finding]:
-    """Check variables against a role's argument specs: types, choices, required ones."""
+def typed(options: Mapping[str, Any], variables: Mapping[str, Any], role: str) -> tuple[dict[str, Any], list[Finding]]:
+    """Return variables in the types of a role's argument specs (the command line gives texts), and what does not fit them."""
     given = {name: variables[name] for name in options if name in variables}
     result = ArgumentSpecValidator(dict(options)).validate(given)
-    return [
+    found = [
         Finding(
             f"variable of role {role}",
             message.rstrip("."),
@@ -109,6 +109,35 @@ def wrong_types(options: Mapping[str, Any], variables: Mapping[str, Any], role: 
         )
         for message in result.error_messages
     ]
+    found += [
+        Finding(name, "has no value", 'give it one ("" is an empty text), or remove it to get its default')
+        for name, value in given.items()
+        if value is None
+    ]
+    return {name: result.validated_parameters[name] for name in given}, found
+
+
+def binds(variables: Mapping[str, Any], here: Mapping[str, Service]) -> list[Finding]:
+    """Check that everything is published on an address, or not at all."""
+    return [
+        Finding(
+            f"{name}_bind",
+            f"'{bind}' is no address",
+            "give an address of the host, 0.0.0.0 for all, or an empty text to publish nothing",
+        )
+        for service in here.values()
+        for name in service.publishes
+        if (bind := str(variables.get(f"{name}_bind") or "")) and not is_address(bind)
+    ]
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def groups(hosts: Mapping[str, list[str]], services: Iterable[str]) -> list[Finding]:
@@ -160,22 +189,38 @@ def matching_versions(arc: str, ldap: str, pacs_db: str) -> list[Finding]:
 
 
 def ae_table(table: list[Mapping[str, Any]], own: Iterable[str]) -> list[Finding]:
-    """Check the AE table: well-formed titles (DICOM PS3.5: at most 16 characters, no backslash), unique, not the archive's own."""
+    """Check the AE table: well-formed titles (DICOM PS3.5: at most 16 characters, no backslash), unique, not the archive's own.
+
+    LDAP does not tell upper from lower case, so titles that differ in nothing else are the same.
+    """
     found = []
     seen: set[str] = set()
-    taken = set(own) | RESERVED_AE_TITLES
+    taken = {title.upper() for title in own} | RESERVED_AE_TITLES
     for row in table:
         title = str(row.get("ae_title", ""))
         where = f"lab_ae_table, {title or row}"
         if not re.match(r"[!-\[\]-~]{1,16}\Z", title):
             found.append(Finding(where, "is no AE title", "use 1 to 16 printable characters without blanks and backslash"))
-        elif title in taken:
+        elif title.upper() in taken:
             found.append(Finding(where, "is an AE title of the archive itself", "choose another one"))
-        elif title in seen:
+        elif title.upper() in seen:
             found.append(Finding(where, "stands twice", "keep one row for each AE title"))
-        seen.add(title)
+        seen.add(title.upper())
         if not row.get("host") or not 0 < int(row.get("port") or 0) < 65536:
             found.append(Finding(where, "lacks host or port", "give the address and port at which this AE takes associations"))
+    return found
+
+
+def own_ae_titles(archive: str, worklist: str) -> list[Finding]:
+    """Check the archive's own AE titles: they become part of URLs and DNs, and LDAP holds each once."""
+    found = []
+    for name, title in (("arc_ae_title", archive), ("arc_worklist_ae_title", worklist)):
+        if not re.match(r"[A-Za-z0-9_.-]{1,16}\Z", title):
+            found.append(Finding(name, f"'{title}' cannot be the archive's AE title", "use 1 to 16 characters out of A-Z a-z 0-9 _ . -"))
+        elif title.upper() in RESERVED_AE_TITLES:
+            found.append(Finding(name, f"{title} is another AE title of the archive itself", "choose another one"))
+    if archive.upper() == worklist.upper():
+        found.append(Finding("arc_worklist_ae_title", f"{worklist} is also arc_ae_title", "choose two different titles"))
     return found
 
 
@@ -185,9 +230,9 @@ def networks(subnet: str, table: list[Mapping[str, Any]], facts: Mapping[str, An
     The first address of the subnet is the host itself, as its containers see it: that may stand in the AE table.
     """
     try:
-        ours = ipaddress.ip_network(subnet)
+        ours = ipaddress.IPv4Network(subnet)
     except ValueError as error:
-        return [Finding("lab_subnet", str(error), "give a network like 10.213.0.0/24")]
+        return [Finding("lab_subnet", f"'{subnet}' is no IPv4 network: {error}", "give a network like 10.213.0.0/24")]
     found = []
     choose = "set lab_subnet to a network that nothing in your site uses (docs/network.md)"
     if ours.num_addresses < 32:
@@ -323,17 +368,6 @@ def ports(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, her
             bind, port = str(variables[f"{name}_bind"]), int(variables[f"{name}_port"])
             if not bind:
                 continue
-            try:
-                ipaddress.ip_address(bind)
-            except ValueError:
-                found.append(
-                    Finding(
-                        f"{name}_bind",
-                        f"'{bind}' is no address",
-                        "give an address of the host, 0.0.0.0 for all, or an empty text to publish nothing",
-                    )
-                )
-                continue
             wanted.setdefault(port, []).append((name, bind))
             blocker = next((address for address, other in facts["listeners"] if other == port and collides(bind, address)), None)
             if blocker and port not in held:
@@ -357,8 +391,11 @@ def ports(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, her
 
 
 def collides(one: str, other: str) -> bool:
-    """Whether two listening addresses exclude each other on the same port."""
-    return one == other or any(ipaddress.ip_address(text).is_unspecified for text in (one, other))
+    """Whether two listening addresses exclude each other on the same port; :: usually takes IPv4 too."""
+    addresses = [ipaddress.ip_address(text) for text in (one, other)]
+    if addresses[0].version == addresses[1].version:
+        return addresses[0] == addresses[1] or any(address.is_unspecified for address in addresses)
+    return any(address.version == 6 and address.is_unspecified for address in addresses)
 
 
 def storage(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, marker: str) -> list[Finding]:
@@ -438,11 +475,20 @@ def secrets(
     return found
 
 
+def secret_length(length: int) -> list[Finding]:
+    """Check that the next run takes the secrets that this one makes."""
+    if secrets_file.SHORTEST <= length <= secrets_file.LONGEST:
+        return []
+    return [
+        Finding("lab_secret_length", f"{length} is no length of a secret", f"give one of {secrets_file.SHORTEST} to {secrets_file.LONGEST}")
+    ]
+
+
 def first_boot(
     service: Service, wanted: Mapping[str, str], record: Mapping[str, str] | None, host: str, root: str, adopt: bool
 ) -> list[Finding]:
     """Check what a service with data was first booted with against what the lab says now."""
-    if record is None:
+    if not record:
         if adopt or not wanted:
             return []
         return [

@@ -5,31 +5,53 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
 
+#: Seconds between two looks on the host.
+PAUSE = 0.3
+
 
 def main() -> None:
-    """Return ``services`` (name → state, health, restarts, output of the last health check) and ``job``."""
+    """Return ``services`` (name → state, health, restarts, output of the last health check) and ``job``.
+
+    Answers when the job has ended, when a service looks otherwise than in ``known`` (name → "state health"), or after ``patience``
+    seconds, whatever comes first: one round trip is dear, a look on the host is not.
+    """
     module = AnsibleModule(
         argument_spec={
             "project": {"type": "str", "required": True},
             "job": {"type": "str", "default": ""},
             "logs_of": {"type": "list", "elements": "str", "default": []},
             "log_lines": {"type": "int", "default": 25},
+            "known": {"type": "dict", "default": {}},
+            "patience": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
+    deadline = time.monotonic() + module.params["patience"]
+    ended: dict[str, Any] = {}
     try:
-        found = docker_cli.containers(module.params["project"])
-        services = {container["Config"]["Labels"][docker_cli.SERVICE_LABEL]: summary(container) for container in found}
-        ids = {container["Config"]["Labels"][docker_cli.SERVICE_LABEL]: container["Id"] for container in found}
-        logs = {name: docker_logs(ids[name], module.params["log_lines"]) for name in module.params["logs_of"] if name in ids}
+        while True:
+            ended = ended or job(module.params["job"])
+            found = {c["Config"]["Labels"][docker_cli.SERVICE_LABEL]: c for c in docker_cli.containers(module.params["project"])}
+            services = {name: summary(container) for name, container in found.items()}
+            if ended or time.monotonic() >= deadline or news(services, module.params["known"]):
+                break
+            time.sleep(PAUSE)
+        logs = {name: docker_logs(found[name]["Id"], module.params["log_lines"]) for name in module.params["logs_of"] if name in found}
     except docker_cli.DockerError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, services=services, logs=logs, job=job(module.params["job"]))
+    module.exit_json(changed=False, services=services, logs=logs, job=ended)
+
+
+def news(services: dict[str, Any], known: dict[str, str]) -> bool:
+    """Whether state or health of a known service is another one."""
+    look = {name: f"{service['state']} {service['health']}".strip() for name, service in services.items()}
+    return any(look.get(name, "missing") != before for name, before in known.items())
 
 
 def summary(container: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from enum import Enum
 from standin.device import Device, Directory
 from standin.dimse import DicomPort
 from standin.errors import ConfigurationError, DatabaseError, LdapError, OrthancError, StorageError
+from standin.lacking import LackingPorts
 from standin.orthanc import Orthanc
 from standin.registry import Registry
 from standin.settings import Settings
@@ -39,6 +40,7 @@ class Archive:
         self.orthanc = Orthanc(settings, died)
         self.store = Store(self.registry, self.orthanc)
         self._port = DicomPort(self.directory, self.registry, self.orthanc, self.store)
+        self._lacking = LackingPorts()
         self._device: Device | None = None
         self._lock = threading.Lock()
 
@@ -65,9 +67,9 @@ class Archive:
             self.state = State.NO_DATABASE
             return
         try:
-            self._port.open(device)
+            self._listen()
         except OSError as error:
-            log.error("cannot listen on the DICOM port %d: %s", device.dicom_port, error)
+            log.error("cannot listen: %s", error)
             self.state = State.NO_DEVICE
             return
         self.state = State.STARTED
@@ -83,19 +85,20 @@ class Archive:
             self._use(device)
             self._start_orthanc()
             if self.state is State.STARTED:
-                self._port.open(device)
+                self._listen()
             log.info("reloaded")
 
     def start(self) -> None:
         """Listen again after `stop`. Raises OSError when the port is taken."""
         with self._lock:
-            self._port.open(self.device)
+            self._listen()
             self.state = State.STARTED
 
     def stop(self) -> None:
         """Close the DICOM port; queries by HTTP go on."""
         with self._lock:
             self._port.close()
+            self._lacking.use(frozenset())
             self.state = State.STOPPED
 
     def end(self) -> None:
@@ -104,12 +107,14 @@ class Archive:
         self.orthanc.stop()
         self.registry.close()
 
+    def _listen(self) -> None:
+        """Open the device's ports. Raises OSError."""
+        self._port.open(self.device)
+        self._lacking.use(self.device.lacking)
+
     def _use(self, device: Device) -> None:
         self._device = device
         self.orthanc.use(device.storage, f"/dcm4chee-arc/aets/{device.main.title}/rs/")
-        absent = sorted(device.unopened)
-        if absent:
-            log.warning("this stand-in does not listen on the device's connections %s", ", ".join(absent))
 
     def _start_orthanc(self) -> None:
         try:

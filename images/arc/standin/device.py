@@ -53,7 +53,7 @@ class Device:
     dicom_port: int
     aes: dict[str, NetworkAE]
     storages: dict[str, Path]
-    unopened: frozenset[str] = frozenset()
+    lacking: frozenset[int] = frozenset()
     web_services: dict[str, set[str]] = field(default_factory=dict)
 
     @property
@@ -220,8 +220,10 @@ def _device(name: str, entries: list[tuple[str, Attributes]]) -> Device:
         for title in entry.get("dicomAETitle", []):
             services.setdefault(title, set()).update(entry.get("dcmWebServiceClass", []))
     listening = [(dn, entry) for dn, entry in _of_class(entries, "dicomNetworkConnection") if "dicomPort" in entry]
-    unopened = frozenset(f"{entry['cn'][0]} ({entry['dicomPort'][0]})" for dn, entry in listening if dn not in connections)
-    return Device(name, int(ports.pop()), aes, storages, unopened, services)
+    spoken = {"DICOM", "HL7"}
+    others = [entry for dn, entry in listening if dn not in connections and set(entry.get("dcmProtocol", ["DICOM"])) <= spoken]
+    lacking = frozenset(int(entry["dicomPort"][0]) for entry in others)
+    return Device(name, int(ports.pop()), aes, storages, lacking, services)
 
 
 def _issuer_format(ae_dn: str, entries: list[tuple[str, Attributes]]) -> str | None:
