@@ -49,6 +49,11 @@ def read(loader: DataLoader, file: str) -> dict[str, Any]:
         return {}
     try:
         values = loader.load_from_file(file, cache="none", unsafe=True)
+        if isinstance(values, dict):
+            # A single `!vault` value is decrypted when it becomes a text.
+            values = {
+                str(key): str(value) if isinstance(value, str) or hasattr(value, "_ciphertext") else value for key, value in values.items()
+            }
     except AnsibleError as error:
         raise AnsibleActionFail(
             f"{file} cannot be read ({type(error).__name__}): check that it is YAML, and that the vault password is given "
@@ -58,17 +63,14 @@ def read(loader: DataLoader, file: str) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise AnsibleActionFail(f"{file} must be a mapping of keys to secrets; restore it from your backup")
-    return {
-        str(key): None if value is None else str(value) if isinstance(value, str) or hasattr(value, "_ciphertext") else value
-        for key, value in values.items()
-    }
+    return values
 
 
 def write(loader: DataLoader, file: Path, made: dict[str, str]) -> None:
     """Add secrets to the file, mode 0600. What stands there stays as it is, comments included.
 
-    With a vault password configured, a new file is encrypted as a whole, an encrypted one stays so, and in a plain one the added
-    values are encrypted one by one.
+    With a vault password configured, a new file is encrypted as a whole, an encrypted one stays so under its own password, and in a
+    plain one the added values are encrypted one by one.
     """
     vault: VaultLib | None = loader._vault if loader._vault and loader._vault.secrets else None
     before = file.read_bytes() if file.exists() else b""
@@ -76,8 +78,12 @@ def write(loader: DataLoader, file: Path, made: dict[str, str]) -> None:
     head = "---\n# The lab's secrets, made on its first run. Keep a copy: data cannot be opened without them.\n"
     if whole:
         assert vault is not None
-        plain = vault.decrypt(before).decode() if before else head
-        after = vault.encrypt(plain.rstrip("\n") + "\n" + secrets.lines(made), secret=vault.secrets[0][1], vault_id=vault.secrets[0][0])
+        identity, password = vault.secrets[0]
+        plain = head
+        if before:
+            content, identity, password = vault.decrypt_and_get_vault_id(before)
+            plain = content.decode()
+        after = vault.encrypt(plain.rstrip("\n") + "\n" + secrets.lines(made), secret=password, vault_id=identity)
     else:
         encrypted = (
             {key: vault.encrypt(value, secret=vault.secrets[0][1], vault_id=vault.secrets[0][0]).decode() for key, value in made.items()}

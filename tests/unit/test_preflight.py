@@ -56,11 +56,29 @@ def facts(**changed: Any) -> dict[str, Any]:
 
 
 VARIABLES = {
-    **{"ldap_memory_mb": 256, "pacs_db_memory_mb": 1024, "arc_memory_mb": 2048, "ohif_memory_mb": 256, "edge_memory_mb": 256},
-    **{"arc_heap_mb": 1024, "lab_min_memory_mb": 3500, "lab_min_disk_gb": 10, "lab_max_clock_skew": 30},
-    **{"ldap_bind": "127.0.0.1", "ldap_port": 389, "pacs_db_bind": "127.0.0.1", "pacs_db_port": 5432, "ohif_bind": "", "ohif_port": 3080},
-    **{"arc_dicom_bind": "0.0.0.0", "arc_dicom_port": 11112, "arc_http_bind": "", "arc_http_port": 8080},
-    **{"edge_viewer_bind": "127.0.0.1", "edge_viewer_port": 3000, "edge_archive_bind": "127.0.0.1", "edge_archive_port": 8080},
+    "ldap_memory_mb": 256,
+    "pacs_db_memory_mb": 1024,
+    "arc_memory_mb": 2048,
+    "ohif_memory_mb": 256,
+    "edge_memory_mb": 256,
+    "arc_heap_mb": 1024,
+    "lab_min_memory_mb": 3500,
+    "lab_min_disk_gb": 10,
+    "lab_max_clock_skew": 30,
+    "ldap_bind": "127.0.0.1",
+    "ldap_port": 389,
+    "pacs_db_bind": "127.0.0.1",
+    "pacs_db_port": 5432,
+    "ohif_bind": "",
+    "ohif_port": 3080,
+    "arc_dicom_bind": "0.0.0.0",
+    "arc_dicom_port": 11112,
+    "arc_http_bind": "",
+    "arc_http_port": 8080,
+    "edge_viewer_bind": "127.0.0.1",
+    "edge_viewer_port": 3000,
+    "edge_archive_bind": "127.0.0.1",
+    "edge_archive_port": 8080,
     "arc_storage_path": "",
 }
 
@@ -566,7 +584,7 @@ def test_self_built_images_must_be_there_and_upstreams_are_pulled() -> None:
 # --- secrets and first boot ------------------------------------------------------------------------------------------
 
 NEEDED = {"lab_digest_key": SERVICES, "ldap_root_password": ["ldap", "arc"], "pacs_db_password": ["pacs_db", "arc"]}
-GOOD = {key: "goodValue123" for key in NEEDED}
+GOOD = dict.fromkeys(NEEDED, "goodValue123")
 
 
 def secrets(values: dict[str, Any], has_data: Callable[[str], bool] = lambda _: False, all_hosts: bool = True) -> list[str]:
