@@ -8,6 +8,8 @@ from typing import Any
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+#: How often containers are listed anew when one vanishes before it is looked at.
+RELISTED = 5
 
 
 class DockerError(Exception):
@@ -41,7 +43,19 @@ def inspect(kind: str, names: list[str]) -> list[dict[str, Any]]:
 
 def containers(project: str) -> list[dict[str, Any]]:
     """Return ``docker container inspect`` of every container of a Compose project, running or not."""
-    return inspect("container", run(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}"]).split())
+    for _ in range(RELISTED):
+        try:
+            return inspect("container", container_ids(project))
+        except DockerError as error:
+            # Compose re-creates containers meanwhile: one may be gone between the list and the look.
+            if "No such container" not in str(error):
+                raise
+    return inspect("container", container_ids(project))
+
+
+def container_ids(project: str) -> list[str]:
+    """Return the ids of every container of a Compose project, running or not."""
+    return run(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}"]).split()
 
 
 def container_id(project: str, service: str) -> str:
