@@ -6,9 +6,10 @@ Shapes and names: dcm4chee-lab.ldif items 1 and 6, dcm4chee.md §2.1 and §2.2.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,7 +127,9 @@ def plan(settings: Settings, present: Mapping[str, Attributes]) -> Plan:
             changes.after += shown(dn, attributes)
             continue
         differing = {
-            name: values for name, values in attributes.items() if name != "objectClass" and values_of(found[1], name) != set(values)
+            name: values
+            for name, values in attributes.items()
+            if name != "objectClass" and comparable(name, values_of(found[1], name)) != comparable(name, values)
         }
         if differing:
             changes.records.append(ldif.replace(dn, differing))
@@ -163,18 +166,22 @@ def stale(settings: Settings, present: Mapping[str, Attributes], entries: Mappin
 
 
 def foreign(settings: Settings, present: Mapping[str, Attributes]) -> None:
-    """Refuse AE titles of the table that another device already has.
+    """Refuse AE titles of the table that another device already has, and those whose device would be one that is not from the table.
 
     :raises ValueError: names the AE title and the device
     """
     titles = {str(peer["ae_title"]) for peer in settings.peers}
+    devices = {ldif.key(f"dicomDeviceName={ldif.escape(title.lower())},{settings.devices}"): title for title in titles}
     for dn, attributes in present.items():
         held = titles & values_of(attributes, "dicomAETitle")
-        device = ldif.key(dn).partition(",")[2]
         if held and "dicomNetworkAE" in values_of(attributes, "objectClass"):
             title = held.pop()
-            if device != ldif.key(f"dicomDeviceName={title.lower()},{settings.devices}"):
+            if devices.get(ldif.parent(dn)) != title:
                 raise ValueError(f"the AE title {title} of lab_ae_table already belongs to another device in LDAP: {dn.partition(',')[2]}")
+        mine = any(value.startswith(OWNED) for value in values_of(attributes, "dicomDescription"))
+        if ldif.key(dn) in devices and not mine:
+            title = devices[ldif.key(dn)]
+            raise ValueError(f"the AE title {title} of lab_ae_table would change a device in LDAP that is not from the table: {dn}")
 
 
 def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int]:
@@ -183,7 +190,7 @@ def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int
     ports = [
         int(port)
         for dn, attributes in present.items()
-        if ldif.key(dn).partition(",")[2] == device and (values_of(attributes, "dcmProtocol") or {"DICOM"}) & LISTENING
+        if ldif.parent(dn) == device and (values_of(attributes, "dcmProtocol") or {"DICOM"}) & LISTENING
         for port in values_of(attributes, "dicomPort")
         if not values_of(attributes, "dcmClientBindAddress") and "dicomNetworkConnection" in values_of(attributes, "objectClass")
     ]
@@ -193,6 +200,11 @@ def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int
 def values_of(attributes: Mapping[str, list[str]], name: str) -> set[str]:
     """Return the values of an attribute; LDAP does not care for the case of its name."""
     return {value for other, values in attributes.items() if other.lower() == name.lower() for value in values}
+
+
+def comparable(name: str, values: Iterable[str]) -> set[str]:
+    """Return values as they can be compared; one attribute holds DNs."""
+    return {ldif.key(value) if name == "dicomNetworkConnectionReference" else value for value in values}
 
 
 def shown(dn: str, attributes: Mapping[str, list[str]]) -> str:
@@ -209,6 +221,9 @@ def hashed(password: str) -> str:
 def matches(stored: str, password: str) -> bool:
     """Whether a stored password, hashed with {SSHA} or in clear, is ``password``."""
     if stored.startswith("{SSHA}"):
-        raw = base64.b64decode(stored[6:])
+        try:
+            raw = base64.b64decode(stored[6:])
+        except binascii.Error:
+            return False
         return hashlib.sha1(password.encode() + raw[20:]).digest() == raw[:20]
     return stored == password

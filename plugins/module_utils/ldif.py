@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 
 Attributes = dict[str, list[str]]
+#: One part of a DN; a comma that is escaped does not end it.
+PART = re.compile(r"(?:\\.|[^\\,])+")
 
 
 def parse(text: str) -> dict[str, Attributes]:
@@ -55,8 +58,24 @@ def delete(dn: str) -> str:
 
 
 def key(dn: str) -> str:
-    """Form in which two DNs can be compared: lower case, no blanks beside the commas."""
-    return ",".join(part.strip().lower() for part in dn.split(","))
+    """Form in which two DNs can be compared: lower case, no blanks beside the commas, one of the two escapes of RFC 4514 (2.4).
+
+    A server gives back ``\\2C`` where ``\\,`` was written.
+    """
+    return ",".join(unescape(part.strip()).lower().replace("\\", "\\\\").replace(",", "\\,") for part in PART.findall(dn))
+
+
+def parent(dn: str) -> str:
+    """The key of the entry above."""
+    return ",".join(PART.findall(key(dn))[1:])
+
+
+def unescape(part: str) -> str:
+    """Undo the escapes of a part of a DN: a backslash before a letter, or before the two hexadecimal digits of a byte."""
+    raw = re.sub(
+        rb"\\([0-9A-Fa-f]{2}|.)", lambda found: bytes.fromhex(found[1].decode()) if len(found[1]) == 2 else found[1], part.encode()
+    )
+    return raw.decode("utf-8", "replace")
 
 
 def escape(value: str) -> str:
