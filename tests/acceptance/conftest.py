@@ -1,0 +1,207 @@
+"""Fixtures: the lab from LAB_ENDPOINTS, clients for it, and what the run has proved as a file (summary.json).
+
+A step is marked `reads`, `adds` or `breaks` (pyproject.toml); they run in this order, and a production lab never sees the last kind.
+`proves("arc", …)` names the services that a test says something about. A step that cannot tell because another function failed
+skips and says which: so each break turns exactly the tests of its own function red.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from .dimse import Archive, Outcome
+from .inside import Inside, InsideHttp
+from .lab import HOW_TO_RUN, Lab, LabError, load
+from .phantoms import Identity, Study, all_studies
+from .viewer import Viewer, chromium
+from .web import DicomWeb, Direct
+
+STEPS = ("reads", "adds", "breaks")
+LAB = pytest.StashKey[Lab]()
+CHECKS = pytest.StashKey[dict[str, list[dict[str, object]]]]()
+NOTES = pytest.StashKey[list[str]]()
+
+
+# --- the run as a whole ----------------------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the lab's description before anything runs."""
+    config.addinivalue_line("markers", "proves(*services): what the test says something about")
+    path = os.environ.get("LAB_ENDPOINTS")
+    if not path:
+        raise pytest.UsageError(f"LAB_ENDPOINTS names no file, so there is no lab to test: {HOW_TO_RUN}")
+    try:
+        config.stash[LAB] = load(Path(path))
+    except LabError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[LAB].artifacts.mkdir(parents=True, exist_ok=True)
+    checks: dict[str, list[dict[str, object]]] = defaultdict(list)
+    config.stash[CHECKS] = checks
+    config.stash[NOTES] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `front_end` once for each front end of the edge that the lab has."""
+    if "front_end" in metafunc.fixturenames:
+        metafunc.parametrize("front_end", ["viewer", "archive"] if metafunc.config.stash[LAB].archive else ["viewer"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order by step; leave out on a production lab what breaks."""
+    for item in items:
+        kinds = [step for step in STEPS if item.get_closest_marker(step)]
+        if len(kinds) != 1:
+            raise pytest.UsageError(f"{item.nodeid} must have exactly one of the markers {', '.join(STEPS)}")
+        if not item.get_closest_marker("proves"):
+            raise pytest.UsageError(f"{item.nodeid} must say what it proves: @pytest.mark.proves('arc')")
+    items.sort(key=lambda item: next(number for number, step in enumerate(STEPS) if item.get_closest_marker(step)))
+    lab = config.stash[LAB]
+    if lab.production:
+        left_out = [item for item in items if item.get_closest_marker("breaks")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+        config.stash[NOTES].append(f"{lab.name} is a production lab: {len(left_out)} steps that break were left out")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember for each service which check ended how."""
+    report = yield
+    ended = report.when == "call" or report.outcome != "passed"
+    marker = item.get_closest_marker("proves")
+    if ended and marker:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else (call.excinfo.exconly() if call.excinfo else "")
+        check: dict[str, object] = {
+            "check": item.name.removeprefix("test_").replace("_", " "),
+            "step": next(step for step in STEPS if item.get_closest_marker(step)),
+            "ok": None if report.skipped else report.passed,
+            "why": why.removeprefix("Skipped: "),
+        }
+        for service in marker.args:
+            item.config.stash[CHECKS][service].append(check)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say for each service what was proved, and keep it for the demo's table."""
+    checks, lab = config.stash[CHECKS], config.stash[LAB]
+    if not checks:
+        return
+    (lab.artifacts / "summary.json").write_text(json.dumps(checks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    terminalreporter.section(f"lab {lab.name}")
+    for service, rows in sorted(checks.items()):
+        good = sum(row["ok"] is True for row in rows)
+        bad = dict.fromkeys(str(row["check"]).partition("[")[0] for row in rows if row["ok"] is False)
+        unknown = sum(row["ok"] is None for row in rows)
+        line = f"{service:9} {good} of {len(rows)} checks good"
+        line += f", {unknown} could not tell" if unknown else ""
+        line += f", BROKEN: {'; '.join(bad)}" if bad else ""
+        terminalreporter.line(line, red=bool(bad))
+    for note in config.stash[NOTES]:
+        terminalreporter.line(note)
+    terminalreporter.line(f"pictures and summary.json: {lab.artifacts}")
+
+
+# --- the lab and its clients -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def lab(pytestconfig: pytest.Config) -> Lab:
+    """The lab under test."""
+    return pytestconfig.stash[LAB]
+
+
+@pytest.fixture(scope="session")
+def notes(pytestconfig: pytest.Config) -> list[str]:
+    """Lines for the end of the report."""
+    return pytestconfig.stash[NOTES]
+
+
+@pytest.fixture(scope="session")
+def inside(lab: Lab) -> Inside:
+    """Docker on the lab's hosts."""
+    return Inside(lab)
+
+
+@pytest.fixture(scope="session")
+def archive(lab: Lab) -> Archive:
+    """The archive's DICOM port."""
+    if lab.dicom is None:
+        pytest.skip("the lab publishes no DICOM port (arc_dicom_bind)")
+    return Archive(lab.dicom)
+
+
+@pytest.fixture(scope="session")
+def dicomweb(lab: Lab) -> DicomWeb:
+    """DICOMweb as the viewer uses it: through the edge, reading only."""
+    url = urlsplit(lab.dicomweb)
+    return DicomWeb(Direct(f"{url.scheme}://{url.netloc}"), url.path)
+
+
+@pytest.fixture(scope="session")
+def dicomweb_inside(lab: Lab, inside: Inside) -> DicomWeb:
+    """The archive's whole DICOMweb, which the edge does not let through."""
+    return DicomWeb(InsideHttp(inside, "arc", "http://127.0.0.1:8080"), urlsplit(lab.dicomweb).path)
+
+
+@pytest.fixture(scope="session")
+def browser(lab: Lab) -> Iterator[Browser]:
+    """Chromium; a missing one is a failure, not a skip, unless LAB_ENDPOINTS says `browser: null`."""
+    if lab.browser is None:
+        pytest.skip("LAB_ENDPOINTS says that this machine has no browser (browser: null)")
+    with chromium(lab.browser) as found:
+        yield found
+
+
+@pytest.fixture
+def viewer(browser: Browser, lab: Lab) -> Iterator[Viewer]:
+    """A tab on the viewer."""
+    tab = Viewer(browser, lab.viewer, lab.artifacts)
+    yield tab
+    tab.close()
+
+
+# --- the synthetic patient's studies ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def studies(lab: Lab) -> dict[str, Study]:
+    """The studies of the lab's synthetic patient, the same in each run."""
+    return all_studies(Identity(f"pacs-emr/{lab.name}", lab.patient.id, lab.patient.name, "VERIFY-"))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The studies after their C-STORE, with what became of each object."""
+
+    studies: dict[str, Study]
+    outcomes: dict[str, list[Outcome] | AssertionError]
+
+    def need(self, kind: str) -> Study:
+        """Return a study; skip when it could not be stored: that is another test's failure."""
+        outcome = self.outcomes[kind]
+        if isinstance(outcome, AssertionError) or not all(one.stored for one in outcome):
+            pytest.skip(f"cannot tell: the {self.studies[kind]} could not be stored, see test_stores")
+        return self.studies[kind]
+
+
+@pytest.fixture(scope="session")
+def stored(archive: Archive, studies: dict[str, Study]) -> Stored:
+    """Each study sent by C-STORE, an association each; failures are kept for test_stores."""
+    outcomes: dict[str, list[Outcome] | AssertionError] = {}
+    for kind, study in studies.items():
+        try:
+            outcomes[kind] = archive.store(study.objects)
+        except AssertionError as error:
+            outcomes[kind] = error
+    return Stored(studies, outcomes)

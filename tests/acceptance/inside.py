@@ -1,0 +1,108 @@
+"""Reaching into the lab's containers: what no published port offers (STOW-RS, health, restarts) goes through Docker on the host."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .lab import Host, Lab, LabError
+from .web import Answer
+
+# Seconds that a whole start may take: a first boot of the archive on a slow disk takes minutes (dcm4chee.md §1.1).
+START_SECONDS = 600
+POLL_SECONDS = 0.5
+
+
+class Inside:
+    """Docker on the hosts of the lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def host(self, service: str) -> Host:
+        """Return the host of a Compose service. Raises LabError when the lab has none."""
+        found = self._lab.host_of(service)
+        if found is None:
+            raise LabError(f"no host of the lab runs the service {service}")
+        return found
+
+    def docker(
+        self, host: Host, *arguments: str, stdin: bytes = b"", check: bool = True, timeout: float = START_SECONDS
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run `docker <arguments>` on a host. Raises AssertionError with its output when `check` and it fails; `timeout` in seconds."""
+        words = [shlex.quote(word) for word in arguments] if host.connection == "ssh" else list(arguments)
+        command = [*host.exec[:-1], *words]
+        try:
+            done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=timeout)
+        except FileNotFoundError as error:
+            raise LabError(f"hosts.{host.name}.exec: there is no command {command[0]} here") from error
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+        assert not check or done.returncode == 0, (
+            f"on {host.name}: docker {' '.join(arguments[:6])}: exit {done.returncode}: {said[-2000:]}"
+        )
+        return done
+
+    def compose(self, host: Host, *arguments: str) -> str:
+        """Run `docker compose` on a host's project; return stdout. Raises AssertionError."""
+        return self.docker(host, "compose", "--project-directory", host.project, *arguments).stdout.decode()
+
+    def container(self, service: str) -> str:
+        """Return the id of a service's container, running or not. Raises AssertionError when it has none."""
+        host = self.host(service)
+        found = self.compose(host, "ps", "--all", "--quiet", service).split()
+        assert found, f"{service} has no container on {host.name}"
+        return found[0]
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """Return `docker inspect` of a service's container."""
+        found: list[dict[str, Any]] = json.loads(self.docker(self.host(service), "inspect", self.container(service)).stdout)
+        return found[0]
+
+    def run(
+        self, service: str, *command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command in a service's container; the exit code is the caller's to judge."""
+        host = self.host(service)
+        variables = [word for name, content in (env or {}).items() for word in ("--env", f"{name}={content}")]
+        return self.docker(
+            host, "exec", "--interactive", *variables, self.container(service), *command, stdin=stdin, check=False, timeout=120
+        )
+
+    def wait_healthy(self, *services: str, seconds: float = START_SECONDS) -> None:
+        """Wait until services are healthy. Raises AssertionError with what the last health checks said."""
+        deadline = time.monotonic() + seconds
+        for service in services:
+            while (state := self.inspect(service)["State"])["Status"] != "running" or state.get("Health", {}).get("Status") != "healthy":
+                last = (state.get("Health", {}).get("Log") or [{}])[-1].get("Output", "").strip()
+                assert time.monotonic() < deadline, (
+                    f"{service} is not healthy after {seconds:.0f} s: {state['Status']}, its check says: {last or 'nothing'}"
+                )
+                time.sleep(POLL_SECONDS)
+
+
+class InsideHttp:
+    """HTTP from within a service's container, by its own curl."""
+
+    def __init__(self, inside: Inside, service: str, origin: str) -> None:
+        self._inside = inside
+        self._service = service
+        self._origin = origin
+
+    def name(self) -> str:
+        return f"{self._origin} inside {self._service}"
+
+    def request(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+        # No Expect: it would put an interim answer in front. --noproxy: see dcm4chee.md §1.1.
+        options = [word for name, content in {**(headers or {}), "Expect": ""}.items() for word in ("--header", f"{name}: {content}")]
+        data = ["--data-binary", "@-"] if body else []
+        command = ["curl", "-sS", "-i", "--noproxy", "*", "-m", "100", "--path-as-is", "-g", "-X", method]
+        done = self._inside.run(self._service, *command, *options, *data, f"{self._origin}{target}", stdin=body)
+        assert done.returncode == 0, f"{method} {target[:120]} inside {self._service}: {done.stderr.decode('utf-8', 'replace').strip()}"
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines[1:])
+        return Answer(int(lines[0].split()[1]), {name.strip().lower(): text.strip() for name, _, text in pairs}, content)

@@ -1,0 +1,56 @@
+"""No password that everybody knows opens anything (design rule 6; the defaults are those of dcm4chee.md §5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from .inside import Inside
+from .lab import Lab
+
+pytestmark = pytest.mark.reads
+WELL_KNOWN = ["secret", "changeit", "admin", "password", "pacs", "postgres", "root", "user", "verysecret"]
+# ldapwhoami ends with the LDAP result code (RFC 4511): 49 is "invalid credentials", so the server was asked and refused.
+INVALID_CREDENTIALS = 49
+
+
+def lines(inside: Inside, service: str, *command: str) -> list[str]:
+    """Return what a command inside a service prints. Raises AssertionError when it fails."""
+    done = inside.run(service, *command)
+    assert done.returncode == 0, f"{command[0]} inside {service}: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
+    return done.stdout.decode().splitlines()
+
+
+@pytest.mark.proves("ldap")
+def test_ldap_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
+    if lab.host_of("ldap") is None:
+        pytest.skip("no host of the lab runs LDAP")
+    search = ("ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", "ldap://127.0.0.1")
+    base = next(
+        line.split(": ", 1)[1] for line in lines(inside, "ldap", *search, "-s", "base", "-b", "", "namingContexts") if ": " in line[4:]
+    )
+    users = [line.removeprefix("dn: ") for line in lines(inside, "ldap", *search, "-b", base, "(uid=*)", "dn") if line.startswith("dn: ")]
+    built_in = {dn.partition(",")[0] for dn in users}
+    assert {"uid=root", "uid=admin", "uid=user"} <= built_in, f"LDAP has not the three built-in users but {sorted(built_in)}"
+    for dn in [f"cn=admin,{base}", "cn=admin,cn=config", *users]:
+        for password in WELL_KNOWN:
+            done = inside.run("ldap", "ldapwhoami", "-x", "-H", "ldap://127.0.0.1", "-D", dn, "-w", password)
+            assert done.returncode != 0, f"LDAP lets {dn} in with the well-known password {password!r}"
+            said = done.stderr.decode("utf-8", "replace").strip()
+            assert done.returncode == INVALID_CREDENTIALS, f"cannot try passwords of {dn} on LDAP: {said}"
+
+
+@pytest.mark.proves("pacs-db")
+def test_database_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
+    if lab.host_of("pacs-db") is None:
+        pytest.skip("no host of the lab runs the archive's database")
+    settings = dict(line.partition("=")[::2] for line in lines(inside, "pacs-db", "env"))
+    database = settings.get("POSTGRES_DB", "pacsdb")
+    # By the container's own address: over loopback and the socket the official image asks for no password.
+    address = next(iter(inside.inspect("pacs-db")["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    for user in {settings.get("POSTGRES_USER", "pacs"), "pacs", "postgres"}:
+        for password in {*WELL_KNOWN, user}:
+            login = f"host={address} dbname={database} user={user} password={password} connect_timeout=10"
+            done = inside.run("pacs-db", "psql", "--no-psqlrc", login, "--command", "select 1")
+            assert done.returncode != 0, f"the archive's database lets {user} in with the well-known password {password!r}"
+            said = done.stderr.decode("utf-8", "replace").strip()
+            assert "password authentication failed" in said, f"cannot try passwords of {user} on the archive's database: {said}"

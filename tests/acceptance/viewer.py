@@ -1,0 +1,143 @@
+"""OHIF in headless Chromium: what a clinician's screen shows, measured."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as BrowserError
+
+from .phantoms import Study
+
+# Software rendering: WebGL without a graphics card. The rest keeps the browser from talking to anybody else.
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+CANVAS = "canvas.cornerstone-canvas"
+SHOWN_SECONDS = 60
+# Greys that a place may be off: rounding of the window, 8 bit.
+TOLERANCE = 4
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Browser]:
+    """Yield a browser. Raises AssertionError that names the package when there is none."""
+    assert Path(executable).is_file(), (
+        f"there is no Chromium at {executable}, so nobody has looked at the viewer: "
+        "apt-get install -y --no-install-recommends chromium fonts-dejavu-core, or name another one as `browser` in LAB_ENDPOINTS"
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Viewer:
+    """One tab on the lab's viewer."""
+
+    def __init__(self, browser: Browser, url: str, artifacts: Path) -> None:
+        self._url = url
+        self._artifacts = artifacts
+        self._page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self._page.set_default_timeout(SHOWN_SECONDS * 1000)
+        # Method, address and outcome (status, or what the browser says) of everything that the page asked for.
+        self.calls: list[tuple[str, str, str]] = []
+        self._page.on("response", lambda answer: self.calls.append((answer.request.method, answer.url, str(answer.status))))
+        self._page.on("requestfailed", lambda request: self.calls.append((request.method, request.url, request.failure or "no answer")))
+
+    def close(self) -> None:
+        """Close the tab."""
+        self._page.close()
+
+    def open(self, path: str) -> None:
+        """Go to a page. Raises AssertionError when it does not load."""
+        try:
+            answer = self._page.goto(f"{self._url}{path}")
+        except BrowserError as error:
+            raise AssertionError(f"the viewer's page {self._url}{path} does not load: {error.message.splitlines()[0]}") from error
+        assert answer is not None
+        assert answer.status == 200, f"the viewer's page {self._url}{path} answered {answer.status}"
+
+    def shows_text(self, text: str) -> bool:
+        """Wait for a text on the page; False when it does not come."""
+        try:
+            self._page.get_by_text(text, exact=True).first.wait_for(timeout=SHOWN_SECONDS * 1000)
+        except BrowserError:
+            return False
+        return True
+
+    def isolated(self) -> bool:
+        """Return whether the page may share memory between threads, as volume views need it."""
+        return bool(self._page.evaluate("crossOriginIsolated"))
+
+    def screenshot(self, name: str) -> None:
+        """Keep the page as a picture among the artifacts."""
+        self._page.screenshot(path=self._artifacts / f"{name}.png")
+
+    def canvas(self) -> NDArray[np.uint8] | None:
+        """Return the first viewport's picture without what lies over it, shape (height, width) of greys; None while there is none."""
+        drawn = self._page.evaluate(f"document.querySelector('{CANVAS}')?.toDataURL('image/png') ?? ''")
+        header, _, content = str(drawn).partition(",")
+        if not header.startswith("data:image/png") or not content:
+            return None
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("L"))
+
+    def trouble(self) -> str:
+        """Return the calls that failed, in words; empty when none did."""
+        failed = [f"{method} {url} → {outcome}" for method, url, outcome in self.calls if outcome[0] not in "23"]
+        return "; ".join(failed[:5])
+
+    def wait_for_phantom(self, study: Study, name: str) -> NDArray[np.uint8]:
+        """Wait until the viewport shows a study's phantom; return its picture, kept with the page among the artifacts whatever they show.
+
+        Raises AssertionError with the places that show something else, or with the calls that failed when there is no picture.
+        """
+        deadline = time.monotonic() + SHOWN_SECONDS
+        while (picture := self.canvas()) is None or misfits(picture, study):
+            if time.monotonic() > deadline:
+                break
+            self._page.wait_for_timeout(500)
+        self.screenshot(f"{name}-page")
+        assert picture is not None, f"OHIF showed no picture within {SHOWN_SECONDS} s; calls that failed: {self.trouble() or 'none'}"
+        Image.fromarray(picture).save(self._artifacts / f"{name}.png")
+        wrong = misfits(picture, study)
+        assert not wrong, (
+            f"OHIF shows another picture than was stored ({name}.png): {'; '.join(wrong[:6])}; failed: {self.trouble() or 'none'}"
+        )
+        return picture
+
+
+def misfits(picture: NDArray[np.uint8], study: Study) -> list[str]:
+    """Return the probes that a viewport does not show at their place, with what it shows there.
+
+    The viewer fits the image into the viewport, centred; five by five screen pixels around each place are averaged.
+    """
+    height, width = picture.shape
+    rows, columns = study.objects[0].Rows, study.objects[0].Columns
+    scale = min(height / rows, width / columns)
+    found = []
+    for probe in study.probes:
+        row = round(height / 2 + (probe.row + 0.5 - rows / 2) * scale)
+        column = round(width / 2 + (probe.column + 0.5 - columns / 2) * scale)
+        grey = float(picture[row - 2 : row + 3, column - 2 : column + 3].mean())
+        if abs(grey - probe.grey) > TOLERANCE:
+            found.append(f"{probe.what} at row {probe.row}, column {probe.column}: grey {grey:.0f} instead of {probe.grey:.0f}")
+    return found
