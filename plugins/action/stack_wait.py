@@ -93,7 +93,7 @@ class ActionModule(ActionBase):
     def _stop(self, say: str, services: dict[str, Any], guilty: list[str]) -> None:
         """Fail with the last log lines of the guilty."""
         down = [name for name in guilty if services[name]["state"] != "missing"]
-        logs = self._look({"ended": True}, {}, down)["logs"]
+        logs = self._look({"ended": True}, {}, down)["logs"] if down else {}
         parts = [
             f"--- {name}: last health check said: {services[name]['said'] or '(nothing)'}\n--- {name}: last log lines\n{logs.get(name, '')}"
             for name in down

@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import yaml
+from ansible.module_utils.testing import patch_module_args
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
@@ -28,6 +33,16 @@ def load(path: Path) -> Any:
 def template(expression: str, variables: Mapping[str, Any]) -> Any:
     """Evaluate a Jinja expression as a task would, our filters included."""
     return Templar(DataLoader(), dict(variables)).template(trust_as_template("{{ " + expression + " }}"))
+
+
+def run_module(module: ModuleType, home: Path, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    """Run a module's main() in this process and return what it answers; its temporary files go below ``home``."""
+    given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": str(home / "remote")}
+    answer = StringIO()
+    with patch_module_args(given), redirect_stdout(answer), pytest.raises(SystemExit):
+        module.main()
+    result: dict[str, Any] = json.loads(answer.getvalue())
+    return result
 
 
 @dataclass
@@ -58,7 +73,7 @@ def playbook(home: Path, *arguments: str, variables: Mapping[str, Any] | None = 
     done = subprocess.run(
         [sys.executable, "-m", "ansible", "playbook", *arguments, *extra],
         cwd=ROOT,
-        env=os.environ | hermetic | (environment or {}),
+        env={**os.environ, **hermetic, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
