@@ -122,9 +122,10 @@ def first_boot(root: str) -> dict[str, dict[str, str]]:
         if extension == ".json":
             with open(os.path.join(folder, name), encoding="utf-8") as handle:
                 try:
-                    records[service] = json.load(handle)
+                    record = json.load(handle)
                 except ValueError:
-                    records[service] = {}
+                    record = {}
+            records[service] = record if isinstance(record, dict) else {}
     return records
 
 
