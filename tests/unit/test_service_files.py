@@ -1,0 +1,329 @@
+"""Files of a host's services: placed in one round trip, secrets closed and never shown, dropped ones removed, digests that fit."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.pacs_emr.lab.plugins.action import service_files as action_module
+from ansible_collections.pacs_emr.lab.plugins.module_utils import services
+from ansible_collections.pacs_emr.lab.plugins.modules import service_files
+
+from .support import ROLES, SERVICES, load, playbook, run_module
+
+SECRET = "Secret.of-the-toy-1"
+DIGEST_KEY = "digest.key-of-the-lab"
+
+
+# --- the module on the host ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(service_files, "STAGING", str(tmp_path / "staging"))
+    return tmp_path / "staging"
+
+
+def folder(
+    files: dict[str, str], secrets: dict[str, str] | None = None, name: str = "toy", record: str = "", prune: bool = True
+) -> dict[str, Any]:
+    return {
+        "folder": name,
+        "files": [{"path": path, "content": content} for path, content in files.items()],
+        "secrets": [{"path": path, "content": content, "uid": os.geteuid()} for path, content in (secrets or {}).items()],
+        "record": record,
+        "prune": prune,
+    }
+
+
+def bring(home: Path, *folders: dict[str, Any], check: bool = False) -> dict[str, Any]:
+    return run_module(service_files, home, check, root=str(home / "root"), folders=list(folders))
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def tree(path: Path) -> dict[str, str]:
+    return {str(file.relative_to(path)): file.read_text() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def test_files_secrets_and_the_record_are_placed(tmp_path: Path, staging: Path) -> None:
+    files = {"compose.yaml": "services: {}\n", "run.sh": "#!/bin/sh\n", "deep/er/log.yml": "ümlaut: 日本\n"}
+    result = bring(tmp_path, folder(files, {"secrets/toy": SECRET}, record="{}\n"), folder({"compose.yaml": "x\n"}, name=".", prune=False))
+    root = tmp_path / "root"
+    assert result["changed"] is True
+    assert sorted(result["placed"]) == [
+        *("compose.yaml", "first-boot/toy.json", "toy/compose.yaml", "toy/deep/er/log.yml", "toy/run.sh", "toy/secrets/toy"),
+    ]
+    assert tree(root)["toy/deep/er/log.yml"] == "ümlaut: 日本\n"
+    assert (root / "toy/secrets/toy").read_text() == SECRET
+    assert mode(root / "toy/secrets/toy") == 0o400
+    assert mode(root / "toy/secrets") == 0o700
+    assert mode(root / "toy/compose.yaml") == 0o644
+    assert mode(root / "toy/run.sh") == 0o755
+    assert SECRET not in json.dumps(result)
+    assert not staging.exists()
+
+
+def test_the_same_again_changes_nothing(tmp_path: Path, staging: Path) -> None:
+    wanted = folder({"a": "1\n", "run.sh": "#!/bin/sh\n"}, {"secrets/toy": SECRET}, record="{}\n")
+    bring(tmp_path, wanted)
+    before = {path: path.stat().st_ino for path in (tmp_path / "root").rglob("*")}
+    result = bring(tmp_path, wanted)
+    assert (result["changed"], result["placed"], result["removed"], result["diff"]) == (False, [], [], [])
+    assert {path: path.stat().st_ino for path in (tmp_path / "root").rglob("*")} == before
+
+
+@pytest.mark.parametrize("newline", ["a\r\nb\r\n", "no newline at the end", "", "tabs\tand \\ backslashes\n"])
+def test_content_is_kept_byte_by_byte(tmp_path: Path, staging: Path, newline: str) -> None:
+    bring(tmp_path, folder({"a": newline}))
+    assert (tmp_path / "root/toy/a").read_bytes() == newline.encode()
+    assert bring(tmp_path, folder({"a": newline}))["changed"] is False
+
+
+def test_the_diff_shows_files_and_no_secret(tmp_path: Path, staging: Path) -> None:
+    bring(tmp_path, folder({"a": "old\n"}, {"secrets/toy": SECRET}))
+    result = bring(tmp_path, folder({"a": "new\n"}, {"secrets/toy": SECRET + "2"}))
+    assert result["diff"] == [{"before": "old\n", "after": "new\n", "before_header": "toy/a", "after_header": "toy/a"}]
+    assert sorted(result["placed"]) == ["toy/a", "toy/secrets/toy"]
+
+
+def test_modes_that_somebody_changed_are_brought_back(tmp_path: Path, staging: Path) -> None:
+    wanted = folder({"a": "1\n"}, {"secrets/toy": SECRET})
+    bring(tmp_path, wanted)
+    (tmp_path / "root/toy/secrets/toy").chmod(0o644)
+    (tmp_path / "root/toy/a").chmod(0o600)
+    checked = bring(tmp_path, wanted, check=True)
+    assert sorted(checked["placed"]) == ["toy/a", "toy/secrets/toy"]
+    assert mode(tmp_path / "root/toy/secrets/toy") == 0o644
+    assert sorted(bring(tmp_path, wanted)["placed"]) == ["toy/a", "toy/secrets/toy"]
+    assert mode(tmp_path / "root/toy/secrets/toy") == 0o400
+    assert mode(tmp_path / "root/toy/a") == 0o644
+
+
+def test_what_is_no_longer_listed_is_removed_in_its_own_folder_only(tmp_path: Path, staging: Path) -> None:
+    bring(tmp_path, folder({"a": "1\n", "deep/b": "2\n"}, {"secrets/old": SECRET}), folder({"x": "1\n"}, name="other"))
+    (tmp_path / "root/kept-by-hand").write_text("x")
+    result = bring(tmp_path, folder({"a": "1\n"}), folder({"compose.yaml": "x\n"}, name=".", prune=False))
+    assert result["removed"] == ["toy/deep/b", "toy/secrets/old"]
+    assert result["changed"] is True
+    assert set(tree(tmp_path / "root")) == {"toy/a", "other/x", "kept-by-hand", "compose.yaml"}
+
+
+def test_check_mode_writes_nothing_but_the_compose_files_of_the_check(tmp_path: Path, staging: Path) -> None:
+    bring(tmp_path, folder({"compose.yaml": "old\n", "a": "1\n", "b": "2\n"}, {"secrets/toy": SECRET}))
+    before = tree(tmp_path / "root")
+    changed = folder({"compose.yaml": "new\n", "a": "changed\n"}, {"secrets/toy": SECRET + "2"}, record="{}\n")
+    result = bring(tmp_path, changed, folder({"compose.yaml": "project\n"}, name=".", prune=False), check=True)
+    assert tree(tmp_path / "root") == before
+    assert sorted(result["placed"]) == ["compose.yaml", "first-boot/toy.json", "toy/a", "toy/compose.yaml", "toy/secrets/toy"]
+    assert result["removed"] == ["toy/b"]
+    assert tree(staging) == {"toy/compose.yaml": "new\n", "compose.yaml": "project\n"}
+    assert mode(staging / "toy") == 0o700
+    assert not list(tmp_path.rglob("fresh"))
+
+
+def test_check_mode_on_a_virgin_host_makes_no_folder(tmp_path: Path, staging: Path) -> None:
+    result = bring(tmp_path, folder({"a": "1\n"}, {"secrets/toy": SECRET}, record="{}\n"), check=True)
+    assert result["changed"] is True
+    assert not (tmp_path / "root").exists()
+
+
+def test_the_folder_of_a_check_is_the_one_that_the_role_asks_compose_about_and_removes() -> None:
+    text = (ROLES / "stack/tasks/check.yml").read_text(encoding="utf-8")
+    assert f"stack_source: {service_files.STAGING}\n" in text
+
+
+# --- the action on the controller ------------------------------------------------------------------------------------
+
+COMPOSE = """\
+services:
+  toy:
+    image: {{ toy_image }}
+    labels: {files: "{{ files_digest }}"}
+"""
+
+
+@pytest.fixture
+def roles(tmp_path: Path) -> Path:
+    """Two throw-away roles: a service `toy`, and `project` in which the task stands."""
+    described = {
+        "image": "toy_image",
+        "memory": "toy_memory_mb",
+        "publishes": [],
+        "after": [],
+        "data": ["toy-data"],
+        "secrets": {"toy_password": {"mount": "toy", "uid": os.geteuid()}, "toy_other": {}},
+        "first_boot": ["toy_password", "toy_name"],
+    }
+    for path, text in {
+        "toy/service.yml": yaml.safe_dump(described),
+        "toy/templates/compose.yaml.j2": COMPOSE,
+        "toy/templates/a.conf.j2": "name = {{ toy_name }}\n",
+        "toy/templates/deep/run.sh.j2": "#!/bin/sh\necho {{ toy_words | join(' ') }} '\\n'\n",
+        "project/templates/compose.yaml.j2": "name: {{ toy_name }}\n",
+        "project/tasks/main.yml": "- name: Place\n  pacs_emr.lab.service_files:\n    services: [toy]\n",
+    }.items():
+        file = tmp_path / "roles" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return tmp_path / "roles"
+
+
+def variables(roles: Path, **changed: Any) -> dict[str, Any]:
+    given = {
+        "lab_root": str(roles.parent / "root"),
+        "lab_secrets": {"lab_digest_key": DIGEST_KEY, "toy_password": SECRET, "toy_other": "other.Secret-1"},
+        "toy_image": "toy:1",
+        "toy_name": "Toy",
+        "toy_words": ["a", "b"],
+        "inventory_hostname": "lab1",
+    }
+    return given | changed
+
+
+def act(roles: Path, **changed: Any) -> dict[str, Any]:
+    """Run action and module in this process."""
+    seen = variables(roles, **changed)
+    task = MagicMock(async_val=0, check_mode=False, args={"services": ["toy"]}, _role=MagicMock(_role_path=str(roles / "project")))
+    loader = DataLoader()
+    action = action_module.ActionModule(task, MagicMock(), MagicMock(), loader, Templar(loader, seen), MagicMock())
+    action._execute_module = lambda module_name, module_args, task_vars: run_module(service_files, roles.parent, **module_args)
+    result: dict[str, Any] = action.run(None, seen)
+    return result
+
+
+def digest(roles: Path) -> str:
+    """Return the label in the Compose file that was placed."""
+    label: str = load(roles.parent / "root/toy/compose.yaml")["services"]["toy"]["labels"]["files"]
+    return label
+
+
+def test_templates_are_mirrored_without_their_extension(roles: Path) -> None:
+    act(roles)
+    placed = tree(roles.parent / "root")
+    assert set(placed) == {"compose.yaml", "first-boot/toy.json", "toy/a.conf", "toy/compose.yaml", "toy/deep/run.sh", "toy/secrets/toy"}
+    assert placed["toy/a.conf"] == "name = Toy\n"
+    assert placed["toy/deep/run.sh"] == "#!/bin/sh\necho a b '\\n'\n"
+    assert placed["compose.yaml"] == "name: Toy\n"
+    assert placed["toy/secrets/toy"] == SECRET
+    assert act(roles)["changed"] is False
+
+
+def test_the_digest_changes_exactly_with_a_mounted_file_or_secret(roles: Path) -> None:
+    act(roles)
+    first = digest(roles)
+    assert len(first) == 64
+
+    act(roles, toy_image="toy:2")
+    assert digest(roles) == first, "the image stands in the Compose file, where Compose sees it"
+    act(roles, lab_secrets=variables(roles)["lab_secrets"] | {"toy_other": "changed.Secret"})
+    assert digest(roles) == first, "this secret is not mounted"
+
+    seen = {first}
+    for changed in (
+        {"toy_name": "Other"},
+        {"toy_words": ["c"]},
+        {"lab_secrets": variables(roles)["lab_secrets"] | {"toy_password": "changed.Secret"}},
+        {"lab_secrets": variables(roles)["lab_secrets"] | {"lab_digest_key": "another.key"}},
+    ):
+        act(roles, **changed)
+        assert digest(roles) not in seen
+        seen.add(digest(roles))
+
+    act(roles)
+    assert digest(roles) == first
+    (roles / "toy/templates/a.conf.j2").rename(roles / "toy/templates/b.conf.j2")
+    act(roles)
+    assert digest(roles) not in seen, "a file under another name is another file"
+
+
+def test_a_template_that_is_dropped_disappears_from_the_host(roles: Path) -> None:
+    act(roles)
+    (roles / "toy/templates/a.conf.j2").unlink()
+    assert act(roles)["removed"] == ["toy/a.conf"]
+    assert not (roles.parent / "root/toy/a.conf").exists()
+
+
+def test_the_first_boot_record_has_values_of_variables_and_digests_of_secrets(roles: Path) -> None:
+    act(roles)
+    record = json.loads((roles.parent / "root/first-boot/toy.json").read_text())
+    assert record["toy_name"] == "Toy"
+    assert record["toy_password"] == f"digest {services.keyed_digest(DIGEST_KEY, 'toy_password' + SECRET)}"
+    assert SECRET not in json.dumps(record)
+
+
+def test_a_digest_cannot_be_guessed_without_the_key() -> None:
+    assert services.keyed_digest("one", "x") != services.keyed_digest("other", "x")
+    assert services.keyed_digest("one", "x") != services.keyed_digest("one", "y")
+
+
+def test_rendering_leaves_host_and_secrets_alone(roles: Path) -> None:
+    target = roles.parent / "rendered"
+    result = act(roles, lab_render_to=str(target))
+    assert result["changed"] is False
+    assert set(tree(target)) == {"compose.yaml", "toy/a.conf", "toy/compose.yaml", "toy/deep/run.sh"}
+    assert not (roles.parent / "root").exists()
+
+
+def test_outside_a_role_it_says_where_it_belongs() -> None:
+    task = MagicMock(async_val=0, args={"services": ["toy"]}, _role=None)
+    action = action_module.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    with pytest.raises(AnsibleActionFail, match="use it inside a role"):
+        action.run(None, {})
+
+
+# --- as Ansible runs it ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def play(roles: Path) -> list[str]:
+    """Arguments that run the role `project` on this machine."""
+    home = roles.parent
+    (home / "play.yml").write_text(yaml.safe_dump([{"name": "Toy", "hosts": "lab1", "gather_facts": False, "roles": ["project"]}]))
+    inventory = {"all": {"hosts": {"lab1": {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}}}}
+    (home / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    return ["-i", str(home / "hosts.yml"), str(home / "play.yml"), "-vvv", "--diff"]
+
+
+def test_end_to_end_it_shows_no_secret_and_settles(roles: Path, play: list[str]) -> None:
+    home = roles.parent
+    (roles / "toy/templates/compose.yaml.j2").rename(roles / "toy/templates/z.yaml.j2")  # no staging in /run
+    (roles / "project/templates/compose.yaml.j2").unlink()
+    given = variables(roles)
+    del given["inventory_hostname"]
+
+    checked = playbook(home, *play, "--check", variables=given)
+    assert checked.returncode == 0, checked.output
+    assert checked.counts("lab1")["changed"] == 1
+    assert not (home / "root").exists()
+
+    first = playbook(home, *play, variables=given)
+    assert first.returncode == 0, first.output
+    assert first.counts("lab1")["changed"] == 1
+    assert mode(home / "root/toy/secrets/toy") == 0o400
+    assert "+name = Toy" in first.output
+
+    second = playbook(home, *play, variables=given)
+    assert second.counts("lab1")["changed"] == 0
+
+    for run in (checked, first, second):
+        assert SECRET not in run.output
+        assert DIGEST_KEY not in run.output
+
+
+def test_every_service_says_where_its_secrets_go() -> None:
+    for service in services.load_all(SERVICES).values():
+        compose = (ROLES / service.name / "templates/compose.yaml.j2").read_text(encoding="utf-8")
+        for mount, _, _ in service.mounts:
+            assert f"./secrets/{mount}:/run/secrets/{mount}:ro" in compose
+        assert compose.count("./secrets/") == len(service.mounts)
