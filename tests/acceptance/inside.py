@@ -22,6 +22,7 @@ class Inside:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self._containers: dict[str, str] = {}
 
     def host(self, service: str) -> Host:
         """Return the host of a Compose service. Raises LabError when the lab has none."""
@@ -48,14 +49,18 @@ class Inside:
 
     def compose(self, host: Host, *arguments: str) -> str:
         """Run `docker compose` on a host's project; return stdout. Raises AssertionError."""
+        # It may make other containers.
+        self._containers.clear()
         return self.docker(host, "compose", "--project-directory", host.project, *arguments).stdout.decode()
 
     def container(self, service: str) -> str:
         """Return the id of a service's container, running or not. Raises AssertionError when it has none."""
-        host = self.host(service)
-        found = self.compose(host, "ps", "--all", "--quiet", service).split()
-        assert found, f"{service} has no container on {host.name}"
-        return found[0]
+        if service not in self._containers:
+            host = self.host(service)
+            found = self.compose(host, "ps", "--all", "--quiet", service).split()
+            assert found, f"{service} has no container on {host.name}"
+            self._containers[service] = found[0]
+        return self._containers[service]
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return `docker inspect` of a service's container."""

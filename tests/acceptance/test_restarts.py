@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from .conftest import Stored
-from .dimse import Archive
+from .dimse import SUCCESS, Archive
 from .inside import POLL_SECONDS, Inside
 from .lab import Lab
 from .phantoms import Identity, Study, all_studies
@@ -34,33 +34,34 @@ def everything(studies: dict[str, Study], stored: Stored, archive: Archive) -> l
     return [*studies.values(), *fresh]
 
 
-def all_healthy(inside: Inside, lab: Lab) -> None:
-    """Wait until every service of every host is healthy."""
+def all_answer_again(inside: Inside, lab: Lab, archive: Archive, dicomweb: DicomWeb) -> None:
+    """Wait until every service of every host is healthy; then DICOM and both ways through the edge must answer."""
     inside.wait_healthy(*(service for host in lab.hosts for service in host.services))
+    assert archive.echo() == SUCCESS
+    within(HEAL_SECONDS, lambda: page_answers(lab))
+    within(HEAL_SECONDS, lambda: images_answer(dicomweb))
 
 
 @pytest.mark.proves("arc", "pacs-db", "ldap", "edge", "ohif")
-def test_still_there_after_compose_restart(
+def test_nothing_is_lost_by_compose_restart(
     everything: list[Study], inside: Inside, lab: Lab, archive: Archive, dicomweb: DicomWeb, dicomweb_inside: DicomWeb
 ) -> None:
     for host in lab.hosts:
         inside.compose(host, "restart")
-    all_healthy(inside, lab)
-    within(HEAL_SECONDS, lambda: images_answer(dicomweb))
-    assert_everything_still_there(everything, archive, dicomweb, dicomweb_inside)
+    all_answer_again(inside, lab, archive, dicomweb)
+    assert_everything_still_there(everything, dicomweb_inside)
 
 
 @pytest.mark.proves("arc", "pacs-db", "ldap", "edge", "ohif")
-def test_still_there_after_containers_are_made_again(
+def test_nothing_is_lost_when_containers_are_made_again(
     everything: list[Study], inside: Inside, lab: Lab, archive: Archive, dicomweb: DicomWeb, dicomweb_inside: DicomWeb
 ) -> None:
     for host in reversed(lab.hosts):
         inside.compose(host, "down")
     for host in lab.hosts:
         inside.compose(host, "up", "--detach")
-    all_healthy(inside, lab)
-    within(HEAL_SECONDS, lambda: images_answer(dicomweb))
-    assert_everything_still_there(everything, archive, dicomweb, dicomweb_inside)
+    all_answer_again(inside, lab, archive, dicomweb)
+    assert_everything_still_there(everything, dicomweb_inside)
 
 
 # --- the edge and its backends (cases.md F-NET-2, plain) ---------------------------------------------------------------------------
