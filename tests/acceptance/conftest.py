@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from .dimse import Archive, Outcome
 from .inside import Inside, InsideHttp
@@ -155,7 +155,7 @@ def dicomweb_inside(lab: Lab, inside: Inside) -> DicomWeb:
 
 
 @pytest.fixture(scope="session")
-def browser(lab: Lab) -> Iterator[Browser]:
+def browser(lab: Lab) -> Iterator[BrowserContext]:
     """Chromium; a missing one is a failure, not a skip, unless LAB_ENDPOINTS says `browser: null`."""
     if lab.browser is None:
         pytest.skip("LAB_ENDPOINTS says that this machine has no browser (browser: null)")
@@ -164,7 +164,7 @@ def browser(lab: Lab) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def viewer(browser: Browser, lab: Lab) -> Iterator[Viewer]:
+def viewer(browser: BrowserContext, lab: Lab) -> Iterator[Viewer]:
     """A tab on the viewer."""
     tab = Viewer(browser, lab.viewer, lab.artifacts)
     yield tab

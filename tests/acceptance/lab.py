@@ -70,6 +70,7 @@ class Lab:
     name: str
     production: bool
     viewer: str
+    study_list: bool
     dicomweb: str
     archive: str | None
     dicom: DicomPort | None
@@ -168,12 +169,13 @@ def load(file: Path) -> Lab:
         raise LabError(f"LAB_ENDPOINTS: cannot read {file}: {error.strerror}; {HOW_TO_RUN}") from error
     except json.JSONDecodeError as error:
         raise LabError(f"{file} is no JSON: {error}") from error
-    archive, patient = root.maybe("archive"), root.table("patient")
+    viewer, archive, patient = root.table("viewer"), root.maybe("archive"), root.table("patient")
     url = archive.maybe_text("url") if archive else None
     return Lab(
         name=root.text("lab"),
         production=root.flag("production"),
-        viewer=root.table("viewer").text("url").rstrip("/"),
+        viewer=viewer.text("url").rstrip("/"),
+        study_list=viewer.flag("study_list") if viewer.has("study_list") else True,
         dicomweb=root.table("dicomweb").text("url").rstrip("/"),
         archive=url.rstrip("/") if url else None,
         dicom=_dicom_port(root.maybe("dicom")),

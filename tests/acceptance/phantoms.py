@@ -1,11 +1,13 @@
 """Synthetic studies whose every pixel is known.
 
-UIDs follow from a seed (uuid5 → 2.25.…, DICOM PS3.5 B.2): the same lab gets the same objects again and again, so a repeated run
-stores nothing new; a fresh seed makes other ones. Stored values are computed, not drawn, so what comes back can be compared bit by bit.
+UIDs follow from a seed and from what the objects hold (uuid5 → 2.25.…, DICOM PS3.5 B.2): the same lab gets the same objects again and
+again, so a repeated run stores nothing new, while a changed phantom is a new study beside the old one, which an archive keeps as it is.
+A fresh seed makes other ones. Stored values are computed, not drawn, so what comes back can be compared bit by bit.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import uuid
 from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ JAPANESE_TEXT = "胸部単純撮影 検証"
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose objects are made: `seed` decides the UIDs, `accession` begins each accession number (≤ 8 characters)."""
+    """Whose objects are made: `seed` tells labs apart, `accession` begins each accession number (≤ 8 characters)."""
 
     seed: str
     patient_id: str
@@ -162,10 +164,6 @@ def _object(who: Identity, kind: str, sop_class: str, modality: str, number: int
     obj = Dataset()
     obj.SpecificCharacterSet = "ISO_IR 100"
     obj.SOPClassUID = sop_class
-    obj.SOPInstanceUID = UID(who.uid(kind, "instance", number))
-    obj.StudyInstanceUID = who.uid(kind, "study")
-    obj.SeriesInstanceUID = who.uid(kind, "series")
-    obj.FrameOfReferenceUID = who.uid(kind, "frame of reference")
     obj.StudyDate = obj.SeriesDate = obj.AcquisitionDate = obj.ContentDate = date
     obj.StudyTime = obj.SeriesTime = obj.AcquisitionTime = obj.ContentTime = "093000"
     obj.AccessionNumber = f"{who.accession}{kind.upper()}"
@@ -185,9 +183,23 @@ def _object(who: Identity, kind: str, sop_class: str, modality: str, number: int
     obj.InstanceNumber = number
     obj.file_meta = FileMetaDataset()
     obj.file_meta.MediaStorageSOPClassUID = UID(sop_class)
-    obj.file_meta.MediaStorageSOPInstanceUID = obj.SOPInstanceUID
     obj.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return obj
+
+
+def _study(who: Identity, kind: str, objects: list[Dataset], probes: tuple[Probe, ...] = ()) -> Study:
+    """Give the finished objects their UIDs."""
+    content = hashlib.sha256()
+    for obj in objects:
+        content.update(obj.to_json(bulk_data_threshold=2**31).encode())
+    edition = content.hexdigest()
+    for obj in objects:
+        obj.StudyInstanceUID = who.uid(kind, edition, "study")
+        obj.SeriesInstanceUID = who.uid(kind, edition, "series")
+        obj.FrameOfReferenceUID = who.uid(kind, edition, "frame of reference")
+        obj.SOPInstanceUID = UID(who.uid(kind, edition, "instance", obj.InstanceNumber))
+        obj.file_meta.MediaStorageSOPInstanceUID = obj.SOPInstanceUID
+    return Study(kind, tuple(objects), probes)
 
 
 def _pixels(obj: Dataset, values: NDArray[np.int16] | NDArray[np.uint16] | NDArray[np.uint8], photometric: str = "MONOCHROME2") -> None:
@@ -230,7 +242,7 @@ def _ct(who: Identity, kind: str, date: str, picture: NDArray[np.int16], probes:
             dotted[8:12, 8 + 8 * dot : 12 + 8 * dot] = 1000
         _pixels(obj, (dotted - RESCALE_INTERCEPT).astype(np.int16))
         objects.append(obj)
-    return Study(kind, tuple(objects), probes)
+    return _study(who, kind, objects, probes)
 
 
 def ct_disc(who: Identity) -> Study:
@@ -259,7 +271,7 @@ def mr(who: Identity) -> Study:
         _pixels(obj, ((rows * 16 + columns * 16 * number) % 4096).astype(np.uint16))
         obj.BitsStored, obj.HighBit = 12, 11
         objects.append(obj)
-    return Study("mr", tuple(objects))
+    return _study(who, "mr", objects)
 
 
 def ultrasound(who: Identity) -> Study:
@@ -274,12 +286,12 @@ def ultrasound(who: Identity) -> Study:
     for frame in range(5):
         frames[frame, 40:60, 10 + 20 * frame : 30 + 20 * frame] = (255, 255 - 50 * frame, 0)
     _pixels(obj, frames, "RGB")
-    return Study("us", (obj,))
+    return _study(who, "us", [obj])
 
 
 def jpeg(who: Identity) -> Study:
     """Secondary capture, JPEG baseline (lossy, 8 bit): four fields that lie on the codec's eight by eight blocks, from black to white."""
-    obj = _object(who, "jpeg", SecondaryCaptureImageStorage, "OT", 1, "20240304")
+    obj = _object(who, "jpeg", SecondaryCaptureImageStorage, "XC", 1, "20240304")
     obj.ConversionType = "WSD"
     values = np.zeros((120, 160), np.uint8)
     values[:64, 80:], values[64:, :80], values[64:, 80:] = 85, 170, 255
@@ -294,17 +306,17 @@ def jpeg(who: Identity) -> Study:
     obj["PixelData"].VR = "OB"
     obj["PixelData"].is_undefined_length = True
     fields = ((32, 40, 0), (32, 120, 85), (92, 40, 170), (92, 120, 255))
-    return Study("jpeg", (obj,), tuple(Probe(f"field of {grey}", row, column, grey) for row, column, grey in fields))
+    return _study(who, "jpeg", [obj], tuple(Probe(f"field of {grey}", row, column, grey) for row, column, grey in fields))
 
 
 def _japanese(who: Identity, kind: str, date: str, character_set: str | list[str], name: str) -> Study:
-    obj = _object(who, kind, SecondaryCaptureImageStorage, "OT", 1, date)
+    obj = _object(who, kind, SecondaryCaptureImageStorage, "CR", 1, date)
     obj.SpecificCharacterSet = character_set
     obj.PatientName = name
     obj.StudyDescription = obj.SeriesDescription = JAPANESE_TEXT
     obj.ConversionType = "WSD"
     _pixels(obj, (np.mgrid[:32, :32].sum(axis=0) * 4).astype(np.uint8))
-    return Study(kind, (obj,))
+    return _study(who, kind, [obj])
 
 
 def japanese_iso2022(who: Identity, name: str = JAPANESE_NAME) -> Study:

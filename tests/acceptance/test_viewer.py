@@ -18,6 +18,8 @@ SECURE = {"localhost", "127.0.0.1"}
 
 
 def test_study_list_shows_the_study(stored: Stored, viewer: Viewer, lab: Lab) -> None:
+    if not lab.study_list:
+        pytest.skip("the lab's viewer opens studies by link only (ohif_show_study_list)")
     study = stored.need("ctdisc")
     viewer.open(f"/?mrn={lab.patient.id}")
     shown = viewer.shows_text(study.accession)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from .phantoms import Study
@@ -31,13 +31,15 @@ FLAGS = [
 ]
 CANVAS = "canvas.cornerstone-canvas"
 SHOWN_SECONDS = 60
+# With a call that failed there is little to wait for.
+TROUBLE_SECONDS = 10
 # Greys that a place may be off: rounding of the window, 8 bit.
 TOLERANCE = 4
 
 
 @contextmanager
-def chromium(executable: str) -> Iterator[Browser]:
-    """Yield a browser. Raises AssertionError that names the package when there is none."""
+def chromium(executable: str) -> Iterator[BrowserContext]:
+    """Yield a browser whose tabs share one cache. Raises AssertionError that names the package when there is none."""
     assert Path(executable).is_file(), (
         f"there is no Chromium at {executable}, so nobody has looked at the viewer: "
         "apt-get install -y --no-install-recommends chromium fonts-dejavu-core, or name another one as `browser` in LAB_ENDPOINTS"
@@ -45,7 +47,7 @@ def chromium(executable: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         try:
-            yield browser
+            yield browser.new_context(viewport={"width": 1280, "height": 900})
         finally:
             browser.close()
 
@@ -53,10 +55,10 @@ def chromium(executable: str) -> Iterator[Browser]:
 class Viewer:
     """One tab on the lab's viewer."""
 
-    def __init__(self, browser: Browser, url: str, artifacts: Path) -> None:
+    def __init__(self, browser: BrowserContext, url: str, artifacts: Path) -> None:
         self._url = url
         self._artifacts = artifacts
-        self._page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self._page: Page = browser.new_page()
         self._page.set_default_timeout(SHOWN_SECONDS * 1000)
         # Method, address and outcome (status, or what the browser says) of everything that the page asked for.
         self.calls: list[tuple[str, str, str]] = []
@@ -78,10 +80,16 @@ class Viewer:
 
     def shows_text(self, text: str) -> bool:
         """Wait for a text on the page; False when it does not come."""
-        try:
-            self._page.get_by_text(text, exact=True).first.wait_for(timeout=SHOWN_SECONDS * 1000)
-        except BrowserError:
-            return False
+        place = self._page.get_by_text(text, exact=True)
+        return self._wait(lambda: place.count() > 0)
+
+    def _wait(self, shown: Callable[[], bool]) -> bool:
+        """Poll until `shown`; False when that does not happen in time."""
+        began = time.monotonic()
+        while not shown():
+            if time.monotonic() - began > (TROUBLE_SECONDS if self.trouble() else SHOWN_SECONDS):
+                return False
+            self._page.wait_for_timeout(250)
         return True
 
     def isolated(self) -> bool:
@@ -110,13 +118,16 @@ class Viewer:
 
         Raises AssertionError with the places that show something else, or with the calls that failed when there is no picture.
         """
-        deadline = time.monotonic() + SHOWN_SECONDS
-        while (picture := self.canvas()) is None or misfits(picture, study):
-            if time.monotonic() > deadline:
-                break
-            self._page.wait_for_timeout(500)
+        picture: NDArray[np.uint8] | None = None
+
+        def shown() -> bool:
+            nonlocal picture
+            picture = self.canvas()
+            return picture is not None and not misfits(picture, study)
+
+        self._wait(shown)
         self.screenshot(f"{name}-page")
-        assert picture is not None, f"OHIF showed no picture within {SHOWN_SECONDS} s; calls that failed: {self.trouble() or 'none'}"
+        assert picture is not None, f"OHIF shows no picture; calls that failed: {self.trouble() or 'none'}"
         Image.fromarray(picture).save(self._artifacts / f"{name}.png")
         wrong = misfits(picture, study)
         assert not wrong, (
