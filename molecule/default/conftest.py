@@ -1,0 +1,168 @@
+"""What the steps share: Ansible as an operator calls it, and a look into the lab server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from acceptance.dimse import Archive
+from acceptance.lab import DicomPort
+from testinfra.host import Host
+
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+RUN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+
+#: Seconds within which everything is healthy again after Docker Engine or a held-back service is back.
+RECOVERY = 120
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """What became of a run."""
+
+    code: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """Changed tasks in the recap."""
+        return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", self.output))
+
+    @property
+    def predicted(self) -> set[str]:
+        """Services whose containers Compose would touch, as check mode told."""
+        return set(re.findall(r"container pacs-emr-([\w-]+)-1: ", self.output))
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the lab: which one it is, since when it runs, how it is."""
+
+    id: str
+    started: str
+    image: str
+    health: str
+
+
+class Lab:
+    """The lab under test, seen from the controller and from its server."""
+
+    def __init__(self, server: Host) -> None:
+        self.server = server
+        self.changed: dict[str, Any] = {}
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The server's variables in the inventory."""
+        return dict(self.server.ansible.get_variables())
+
+    @property
+    def archive(self) -> Archive:
+        """The archive's DICOM port."""
+        return Archive(DicomPort(self.variables["ansible_host"], 11112, "DCM4CHEE", "WORKLIST"))
+
+    def command(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> list[str]:
+        """Return the call of a playbook with some variables set."""
+        extra = ["-e", json.dumps(settings)] if settings else []
+        return ["ansible-playbook", "-i", str(RUN / "inventory"), str(PROJECT / playbook), *arguments, *extra]
+
+    def play(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> Playbook:
+        """Run a playbook to its end, whatever that is."""
+        command = self.command(*arguments, playbook=playbook, **settings)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return Playbook(done.returncode, done.stdout)
+
+    def change(self, **settings: Any) -> None:
+        """Set variables in the inventory, as an operator would; they stay until the end of this `molecule verify`."""
+        self.changed |= settings
+        (RUN / "inventory/host_vars").mkdir(exist_ok=True)
+        (RUN / "inventory/host_vars/server.json").write_text(json.dumps(self.changed), encoding="utf-8")
+
+    def deploy(self, *arguments: str) -> Playbook:
+        """Run site.yml, which must succeed."""
+        run = self.play(*arguments)
+        assert run.code == 0, run.output
+        return run
+
+    def killed_at(self, task: str) -> None:
+        """Run site.yml and kill Ansible, with all its processes, when it comes to a task."""
+        seen = []
+        with subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as run:
+            assert run.stdout is not None
+            for line in run.stdout:
+                seen.append(line)
+                if line.startswith("TASK [") and task in line:
+                    os.killpg(run.pid, signal.SIGKILL)
+                    return
+        pytest.fail(f"site.yml never came to the task '{task}':\n{''.join(seen)}")
+
+    def docker(self, *words: str) -> str:
+        """Run docker on the server, which must succeed, and return its stdout."""
+        return str(self.server.check_output(" ".join(["docker", *("%s" for _ in words)]), *words))
+
+    def containers(self) -> dict[str, Container]:
+        """Return service → container of all of the lab's containers."""
+        ids = self.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project=pacs-emr").split()
+        found = json.loads(self.docker("container", "inspect", *ids)) if ids else []
+        return {
+            row["Config"]["Labels"]["com.docker.compose.service"]: Container(
+                row["Id"], row["State"]["StartedAt"], row["Image"], row["State"].get("Health", {}).get("Status", row["State"]["Status"])
+            )
+            for row in found
+        }
+
+    def inside(self, service: str, *words: str) -> str:
+        """Run a command in a service's container, which must succeed, and return its stdout."""
+        return self.docker("exec", f"pacs-emr-{service}-1", *words)
+
+    def files(self) -> str:
+        """Return path, mode, owner, size and time of everything below the lab's folder."""
+        return str(self.server.check_output("find /opt/pacs-emr -printf '%p %m %U %s %T@\\n' | sort"))
+
+    def wait_until_healthy(self) -> float:
+        """Return after how many seconds every container was healthy; fails after RECOVERY."""
+        began = time.monotonic()
+
+        def all_healthy() -> bool:
+            return {container.health for container in self.containers().values()} == {"healthy"}
+
+        wait_for(all_healthy, RECOVERY, lambda: f"not healthy: {self.containers()}")
+        return time.monotonic() - began
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, say: Callable[[], str]) -> None:
+    """Look once a second until a condition holds; fails with what `say` returns when time is up."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds:.0f} s: {say()}")
+        time.sleep(1)
+
+
+def moved(before: dict[str, Container], after: dict[str, Container]) -> set[str]:
+    """Return the services whose container is another one, or was started again."""
+    return {
+        name
+        for name in before.keys() | after.keys()
+        if name not in before or name not in after or (before[name].id, before[name].started) != (after[name].id, after[name].started)
+    }
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab on the scenario's server; what was changed is set back at the end."""
+    lab = Lab(testinfra.get_host("ansible://server", ansible_inventory=str(RUN / "inventory")))
+    yield lab
+    if lab.changed:
+        (RUN / "inventory/host_vars/server.json").unlink()
+        lab.deploy()

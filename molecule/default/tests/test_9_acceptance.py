@@ -1,0 +1,13 @@
+"""The proof: the acceptance suite, all of it, from this machine against the lab server."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Lab
+
+
+def test_acceptance_suite(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+    run = lab.play(playbook="playbooks/verify.yml", verify_steps="reads or adds or breaks")
+    with capfd.disabled():
+        print(f"\n{run.output}")
+    assert run.code == 0
