@@ -184,7 +184,7 @@ TABLE = [{"ae_title": "CT01", "host": "192.0.2.40", "port": 104}, {"ae_title": "
 
 
 def test_acceptance_input_tells_how_to_get_into_the_containers_of_each_host() -> None:
-    hostvars = {
+    hostvars: dict[str, dict[str, Any]] = {
         "data": {"ansible_user": "ops", "ansible_become": True, "ansible_port": 2222},
         "images": {"ansible_ssh_private_key_file": "/k", "ansible_ssh_common_args": "-o ProxyJump='a b'"},
         "web": {"ansible_connection": "local"},

@@ -153,7 +153,12 @@ def test_storage_of_each_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert absent == {"exists": False, "marker": False, "writable": False, "mount": ""}
 
     asked: list[tuple[str, int]] = []
-    monkeypatch.setattr(lab_host, "writable_for", lambda path, uid: asked.append((path, uid)) is None)
+
+    def writable(path: str, uid: int) -> bool:
+        asked.append((path, uid))
+        return True
+
+    monkeypatch.setattr(lab_host, "writable_for", writable)
     there = lab_host.storage(str(tmp_path), "mark")
     assert there is not None
     assert (there["exists"], there["marker"], there["writable"]) == (True, False, True)

@@ -171,7 +171,8 @@ def test_within_two(one: str, other: str, near: bool) -> None:
 
 
 def wrong_types(options: dict[str, Any], variables: dict[str, Any], role: str) -> list[Finding]:
-    return preflight.typed(options, variables, role)[1]
+    found: list[Finding] = preflight.typed(options, variables, role)[1]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -351,6 +351,15 @@ def test_no_other_part_of_the_archive_passes(rendered: Rendered, path: str) -> N
     assert not whitelist(rendered, "single").search(path)
 
 
+def test_of_the_archive_only_get_passes(rendered: Rendered) -> None:
+    """METH_GET is true for HEAD too (HAProxy's configuration manual, "Pre-defined ACLs")."""
+    config = (rendered("single") / "pacs.example.org/edge/haproxy.cfg").read_text(encoding="utf-8")
+    refusals = re.findall(r"http-request return status 403 .*\" if (.*)", config)
+    assert "dicomweb !whitelisted" in refusals
+    assert "dicomweb !{ method GET }" in refusals
+    assert "!METH_GET" in refusals
+
+
 def test_a_dot_in_the_ae_title_is_a_dot(rendered: Rendered) -> None:
     expression = whitelist(rendered, "variant")
     assert expression.search("/dcm4chee-arc/aets/PACS.1/rs/studies")

@@ -170,7 +170,7 @@ def plain() -> bytes:
 
 
 def whole() -> bytes:
-    return vault().encrypt(PLAIN)
+    return bytes(vault().encrypt(PLAIN))
 
 
 def singles() -> bytes:

@@ -153,7 +153,7 @@ def test_every_verb_sees_the_same_tables(tmp_path: Path) -> None:
     """Runs each play's own beginning, with all that lies beside its playbook, and compares what its tables say then."""
     names = sorted(name for role in {*DESCRIBED, "lab", "docker"} for name in default_names(role))
     tables = "{{ query('ansible.builtin.vars', *" + str(names) + ") | to_json | b64encode }}"
-    seen = {}
+    seen: dict[str, bytes] = {}
     for folder in {file.parent for file in PLAYBOOKS}:
         beside = tmp_path / folder.name
         beside.mkdir()
