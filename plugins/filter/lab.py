@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,11 @@ from jinja2.runtime import Context
 def compose_name(service: str) -> str:
     """Name of a service in Compose and on the container network: that of its role, with hyphens (host names have no underscore)."""
     return service.replace("_", "-")
+
+
+def compose_text(value: object) -> str:
+    """Return a value as a quoted text in which Compose expands nothing."""
+    return json.dumps(str(value)).replace("$", "$$")
 
 
 def image_reference(row: Mapping[str, Any], source: str) -> str:
@@ -169,6 +175,7 @@ class FilterModule:
             "awaited_elsewhere": awaited_elsewhere,
             "client_bind": client_bind,
             "compose_name": compose_name,
+            "compose_text": compose_text,
             "endpoint": endpoint,
             "image_reference": image_reference,
             "publish": publish,

@@ -51,6 +51,13 @@ def test_compose_name_is_a_host_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [("pacs", '"pacs"'), ("a$b${c}", '"a$$b$${c}"'), ('it\'s "q"', '"it\'s \\"q\\""'), (17, '"17"'), ("", '""')]
+)
+def test_a_text_in_a_compose_file_is_not_expanded(value: object, text: str) -> None:
+    assert lab.compose_text(value) == text
+
+
+@pytest.mark.parametrize(
     ("row", "source", "reference"),
     [
         (ROW, "upstream", "docker.io/x/arc:5.34.2@sha256:abc"),
@@ -63,7 +70,7 @@ def test_image_reference_has_the_digest_of_exactly_this_upstream_tag(row: dict[s
     assert lab.image_reference(row, source) == reference
 
 
-@pytest.mark.parametrize("source", ["built", "upsteam"])
+@pytest.mark.parametrize("source", ["built", "docker"])
 def test_image_reference_refuses_a_source_without_repository(source: str) -> None:
     with pytest.raises(AnsibleError, match=f"'{source}'.*lab_image_source"):
         lab.image_reference({"upstream": "x", "tag": "1"}, source)
@@ -235,5 +242,16 @@ def test_shell_prefix_reads_ansible_become_as_ansible_does(become: Any, words: l
 
 def test_every_filter_is_registered_and_tested_by_name() -> None:
     assert set(lab.FilterModule().filters()) == {
-        *("acceptance_input", "awaited_elsewhere", "client_bind", "compose_name", "endpoint", "image_reference", "publish", "reach", "url")
+        *(
+            "acceptance_input",
+            "awaited_elsewhere",
+            "client_bind",
+            "compose_name",
+            "compose_text",
+            "endpoint",
+            "image_reference",
+            "publish",
+            "reach",
+            "url",
+        )
     }

@@ -81,7 +81,7 @@ def test_names_and_groups_and_tags_come_together_and_first(file: Path) -> None:
     """F-ANS-2: with a name that nobody reads, types and values cannot be judged yet."""
     found = judge(
         file,
-        tags=["deploy", "confgure"],
+        tags=["deploy", "konfigure"],
         groups=PLACED | {"edge": []},
         AE_TITLE="X",
         ARC_TAG="5.34.1",
@@ -90,7 +90,7 @@ def test_names_and_groups_and_tags_come_together_and_first(file: Path) -> None:
         lab_tiemzone="Etc/UTC",
         arc_heap_mb="x",
     )
-    assert about(found) == ["AE_TITLE", "ARC_TAG", "POSTGRES_PASSWORD", "lab_tiemzone", "inventory group edge", "--tags confgure"]
+    assert about(found) == ["AE_TITLE", "ARC_TAG", "POSTGRES_PASSWORD", "lab_tiemzone", "inventory group edge", "--tags konfigure"]
 
 
 def test_types_and_what_cannot_be_evaluated_come_together(file: Path) -> None:
@@ -233,8 +233,8 @@ VALUES = {"arc_heap_mb": "x", "ldap_port": "ldap", "lab_min_disk_gb": "much"}
     [
         (
             NAMES,
-            ["--tags", "depoly"],
-            ["is now arc_ae_title", "is the old name of arc_tag", "POSTGRES_PASSWORD: was removed", "--tags depoly"],
+            ["--tags", "deploi"],
+            ["is now arc_ae_title", "is the old name of arc_tag", "POSTGRES_PASSWORD: was removed", "--tags deploi"],
         ),
         (VALUES, [], ["arc_heap_mb", "ldap_port", "lab_min_disk_gb"]),
     ],

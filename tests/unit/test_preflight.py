@@ -675,6 +675,6 @@ def test_a_value_that_an_older_record_does_not_know_is_taken() -> None:
 def test_unknown_tags() -> None:
     assert texts(preflight.tags(["all"], ["deploy", "configure"])) == []
     assert texts(preflight.tags(["deploy", "tagged"], ["deploy", "configure"])) == []
-    text = the_one(preflight.tags(["deploy", "depoly"], ["deploy", "configure"]))
-    assert "--tags depoly: no task has this tag" in text
+    text = the_one(preflight.tags(["deploy", "deploi"], ["deploy", "configure"]))
+    assert "--tags deploi: no task has this tag" in text
     assert "configure, deploy" in text

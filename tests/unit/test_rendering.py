@@ -228,8 +228,15 @@ def test_the_archive_with_images_in_a_folder_of_the_host(rendered: Rendered) -> 
     for script in ("wait-for-storage.sh", "health.sh"):
         assert "/storage/.pacs-emr-storage" in (folder / "arc" / script).read_text(encoding="utf-8")
     assert (arc["mem_limit"], "-Xmx2048m" in arc["environment"]["JBOSS_JAVA_SIZING"]) == ("4096m", True)
-    assert arc["environment"]["POSTGRES_USER"] == VARIANT["pacs_db_user"]
-    assert VARIANT["pacs_db_user"] in compose(folder, "pacs_db")["healthcheck"]["test"]
+
+
+def test_a_value_with_a_dollar_is_not_expanded_by_compose(rendered: Rendered) -> None:
+    """In a Compose file `$$` is a dollar."""
+    folder = rendered("variant") / "pacs.example.org"
+    user = str(VARIANT["pacs_db_user"]).replace("$", "$$")
+    assert compose(folder, "arc")["environment"]["POSTGRES_USER"] == user
+    assert compose(folder, "pacs_db")["environment"]["POSTGRES_USER"] == user
+    assert user in compose(folder, "pacs_db")["healthcheck"]["test"]
 
 
 @pytest.mark.parametrize(("lab", "host", "service"), EVERYWHERE)
