@@ -94,6 +94,11 @@ class Lab:
         assert run.code == 0, run.output
         return run
 
+    def deploy_again(self) -> None:
+        """Run site.yml, which must change nothing."""
+        run = self.deploy()
+        assert run.changed == 0, run.output
+
     def killed_at(self, task: str) -> None:
         """Run site.yml and kill Ansible, with all its processes, when it comes to a task."""
         seen = []
@@ -161,6 +166,8 @@ def moved(before: dict[str, Container], after: dict[str, Container]) -> set[str]
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The lab on the scenario's server; what was changed is set back at the end."""
+    owner = (RUN / "checkout").read_text(encoding="utf-8").strip()
+    assert owner == str(PROJECT), f"{RUN} belongs to a test run of {owner}: see molecule/shared/own.yml"
     lab = Lab(testinfra.get_host("ansible://server", ansible_inventory=str(RUN / "inventory")))
     yield lab
     if lab.changed:
