@@ -89,7 +89,7 @@ def in_build_order(names: list[str], table: dict[str, str]) -> list[str]:
 
 def folder_files(folder: Path) -> list[Path]:
     """Return the files of an image folder that count as input, sorted by path."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not {"__pycache__", ".mypy_cache"} & set(path.parts))
 
 
 def is_executable(path: Path) -> bool:
