@@ -72,9 +72,9 @@ class Lab:
         return Archive(DicomPort(self.variables["ansible_host"], 11112, "DCM4CHEE", "WORKLIST"))
 
     def command(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> list[str]:
-        """Return the call of a playbook with some variables set."""
-        extra = ["-e", json.dumps(settings)] if settings else []
-        return ["ansible-playbook", "-i", str(RUN / "inventory"), str(PROJECT / playbook), *arguments, *extra]
+        """Return the call of a playbook with what was changed before, and some variables set for this run alone."""
+        extra = json.dumps(self.changed | settings)
+        return ["ansible-playbook", "-i", str(RUN / "inventory"), str(PROJECT / playbook), *arguments, "-e", extra]
 
     def play(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> Playbook:
         """Run a playbook to its end, whatever that is."""
@@ -83,10 +83,8 @@ class Lab:
         return Playbook(done.returncode, done.stdout)
 
     def change(self, **settings: Any) -> None:
-        """Set variables in the inventory, as an operator would; they stay until the end of this `molecule verify`."""
+        """Set variables for all runs from here on, as an operator would in the inventory."""
         self.changed |= settings
-        (RUN / "inventory/host_vars").mkdir(exist_ok=True)
-        (RUN / "inventory/host_vars/server.json").write_text(json.dumps(self.changed), encoding="utf-8")
 
     def deploy(self, *arguments: str) -> Playbook:
         """Run site.yml, which must succeed."""
@@ -171,5 +169,5 @@ def lab() -> Iterator[Lab]:
     lab = Lab(testinfra.get_host("ansible://server", ansible_inventory=str(RUN / "inventory")))
     yield lab
     if lab.changed:
-        (RUN / "inventory/host_vars/server.json").unlink()
+        lab.changed.clear()
         lab.deploy()
