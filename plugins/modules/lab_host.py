@@ -223,7 +223,10 @@ def list_networks(project: str) -> list[dict[str, Any]]:
 
 
 def list_containers(project: str) -> list[dict[str, Any]]:
-    """This project's containers: service, state, published ports."""
+    """This project's containers: service, state, and the ports that they hold or are about to hold.
+
+    Docker Engine opens a port before it says so in the container's state, hence the ports that the container asks for.
+    """
     try:
         found = docker_cli.containers(project)
     except docker_cli.DockerError:
@@ -232,17 +235,16 @@ def list_containers(project: str) -> list[dict[str, Any]]:
         {
             "service": container["Config"]["Labels"].get(docker_cli.SERVICE_LABEL, ""),
             "state": container["State"]["Status"],
-            "ports": sorted(
-                {
-                    int(binding["HostPort"])
-                    for bindings in (container["NetworkSettings"]["Ports"] or {}).values()
-                    for binding in bindings or []
-                    if binding["HostPort"]
-                }
-            ),
+            "ports": [] if container["State"]["Status"] in ("exited", "dead") else asked_ports(container),
         }
         for container in found
     ]
+
+
+def asked_ports(container: dict[str, Any]) -> list[int]:
+    """Ports of the host that a container asks for."""
+    asked = (container["HostConfig"]["PortBindings"] or {}).values()
+    return sorted({int(binding["HostPort"]) for bindings in asked for binding in bindings or [] if binding["HostPort"]})
 
 
 if __name__ == "__main__":

@@ -215,16 +215,23 @@ NETWORKS: list[dict[str, Any]] = [
 CONTAINERS = [
     {
         "Config": {"Labels": {docker_cli.SERVICE_LABEL: "ldap"}},
-        "State": {"Status": "running"},
-        "NetworkSettings": {
-            "Ports": {
+        # Being started: Docker Engine listens already, but does not say so yet.
+        "State": {"Status": "created"},
+        "NetworkSettings": {"Ports": {}},
+        "HostConfig": {
+            "PortBindings": {
                 "389/tcp": [{"HostIp": "127.0.0.1", "HostPort": "389"}, {"HostIp": "::1", "HostPort": "389"}],
                 "636/tcp": None,
                 "1/tcp": [],
             }
         },
     },
-    {"Config": {"Labels": {}}, "State": {"Status": "exited"}, "NetworkSettings": {"Ports": None}},
+    {
+        "Config": {"Labels": {}},
+        "State": {"Status": "exited"},
+        "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "80"}]}},
+    },
+    {"Config": {"Labels": {}}, "State": {"Status": "running"}, "HostConfig": {"PortBindings": None}},
 ]
 
 
@@ -262,7 +269,11 @@ def test_what_of_the_lab_docker_engine_holds(engine: dict[str, str]) -> None:
     assert found["docker_root"] == "/var/lib/docker"
     assert found["volumes"] == ["ldap-data", "pacs-db"]
     assert found["images_missing"] == ["gone"]
-    assert found["containers"] == [{"service": "ldap", "state": "running", "ports": [389]}, {"service": "", "state": "exited", "ports": []}]
+    assert found["containers"] == [
+        {"service": "ldap", "state": "created", "ports": [389]},
+        {"service": "", "state": "exited", "ports": []},
+        {"service": "", "state": "running", "ports": []},
+    ]
     assert found["networks"] == [
         {"name": "bridge", "subnets": ["172.17.0.0/16"], "device": "docker0", "ours": False},
         {"name": "p_default", "subnets": ["10.213.0.0/24"], "device": "br-0123456789ab", "ours": True},
