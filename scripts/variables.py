@@ -25,9 +25,9 @@ of the wrong type and a name of an earlier release stop the run before anything 
 def defaults_of(role: str) -> dict[str, Any]:
     """Return the defaults of a role; linked files of other roles are left to those."""
     folder = PROJECT / "roles" / role / "defaults"
-    files = [file for file in [folder / "main.yml", *sorted((folder / "main").glob("*.yml"))] if file.exists() and not file.is_symlink()]
+    files = [folder / "main.yml", *sorted((folder / "main").glob("*.yml"))]
     found: dict[str, Any] = {}
-    for file in files:
+    for file in (file for file in files if file.exists() and not file.is_symlink()):
         found |= yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     return found
 
@@ -44,7 +44,8 @@ def page() -> str:
     """Return the whole page."""
     parts = [HEAD]
     for role in ROLES:
-        spec = yaml.safe_load((PROJECT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]
+        specs = PROJECT / "roles" / role / "meta" / "argument_specs.yml"
+        spec = yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"]["main"]
         defaults = defaults_of(role)
         rows = [f"\n## {role}\n\n{spec['short_description']}.\n\n| variable | type | default | |\n|---|---|---|---|\n"]
         for name, option in spec["options"].items():
