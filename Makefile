@@ -18,7 +18,7 @@ help: ## List all targets
 # --- the lab ---------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: venv docker images ## The whole lab on this machine, proved, with its addresses (IMAGES=upstream: upstream's images)
+demo: venv docker browser images ## The whole lab on this machine, proved, with its addresses (IMAGES=upstream: upstream's images)
 	$(ANSIBLE) site.yml
 	$(ANSIBLE) playbooks/verify.yml
 
@@ -38,6 +38,10 @@ verify: venv ## Prove the lab LAB=<inventory>
 docker: venv ## Install or start Docker Engine and Compose on this machine where they are missing
 	@{ docker info && docker compose version; } >/dev/null 2>&1 || $(BIN)/ansible-playbook -i inventory/demo playbooks/docker.yml
 
+.PHONY: browser
+browser: ## Install Chromium, in which the viewer is proved, where it is missing
+	@scripts/browser.sh
+
 .PHONY: images
 images: venv ## Build the self-built images whose inputs changed
 	@if [ "$(IMAGES)" = built ]; then $(BIN)/python images/build.py; else echo "taking upstream's images"; fi
@@ -45,7 +49,7 @@ images: venv ## Build the self-built images whose inputs changed
 # --- the tests -------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: venv-dev docker ## Everything: lint, unit, contract, Molecule
+test: venv-dev docker browser ## Everything: lint, unit, contract, Molecule
 	@tests/run all
 
 .PHONY: test-fast

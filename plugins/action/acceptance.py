@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         artifacts.mkdir(parents=True, exist_ok=True)
         told = artifacts / "lab.json"
         told.write_text(json.dumps(lab, indent=2), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "tests/acceptance", "-m", args["steps"], "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "tests/acceptance", "-m", args["steps"], "-q", "--tb=short", "-p", "no:cacheprovider"]
         environment = os.environ | {"LAB_ENDPOINTS": str(told), "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as suite:
             assert suite.stdout is not None

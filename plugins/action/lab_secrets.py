@@ -37,7 +37,15 @@ class ActionModule(ActionBase):
         made = {key: secrets.generate(args["length"]) for key in sorted(needed - set(values))}
         if made and not self._task.check_mode:
             write(self._loader, Path(args["file"]), made)
-        return result | {"values": values | made, "made": sorted(made), "changed": bool(made)}
+        tightened = self._tighten(Path(args["file"]))
+        return result | {"values": values | made, "made": sorted(made), "changed": bool(made) or tightened}
+
+    def _tighten(self, file: Path) -> bool:
+        """Take a file of secrets away from everybody else (a copy or a checkout may have opened it); returns whether that was needed."""
+        open_to_others = file.exists() and bool(file.stat().st_mode & 0o077)
+        if open_to_others and not self._task.check_mode:
+            file.chmod(0o600)
+        return open_to_others
 
 
 def read(loader: DataLoader, file: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
-#: How often containers are listed anew when one vanishes before it is looked at.
+#: How often things are listed anew when one vanishes before it is looked at.
 RELISTED = 5
 
 
@@ -41,21 +41,23 @@ def inspect(kind: str, names: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def containers(project: str) -> list[dict[str, Any]]:
-    """Return ``docker container inspect`` of every container of a Compose project, running or not."""
+def inspect_listed(kind: str, listing: list[str]) -> list[dict[str, Any]]:
+    """Return ``docker <kind> inspect`` of what ``docker <listing>`` lists by id.
+
+    Others create and remove meanwhile: what is gone between the list and the look makes both be repeated.
+    """
     for _ in range(RELISTED):
         try:
-            return inspect("container", container_ids(project))
+            return inspect(kind, run(listing).split())
         except DockerError as error:
-            # Compose re-creates containers meanwhile: one may be gone between the list and the look.
-            if "No such container" not in str(error):
+            if "No such" not in str(error) and "not found" not in str(error):
                 raise
-    return inspect("container", container_ids(project))
+    return inspect(kind, run(listing).split())
 
 
-def container_ids(project: str) -> list[str]:
-    """Return the ids of every container of a Compose project, running or not."""
-    return run(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}"]).split()
+def containers(project: str) -> list[dict[str, Any]]:
+    """Return ``docker container inspect`` of every container of a Compose project, running or not."""
+    return inspect_listed("container", ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}"])
 
 
 def container_id(project: str, service: str) -> str:

@@ -214,7 +214,7 @@ def quietly(args: list[str]) -> str:
 def list_networks(project: str) -> list[dict[str, Any]]:
     """Every IPv4 network of Docker Engine: name, subnets, Linux bridge, and whether it is this project's."""
     found = []
-    for network in docker_cli.inspect("network", quietly(["network", "ls", "--quiet", "--filter", "driver=bridge"]).split()):
+    for network in docker_cli.inspect_listed("network", ["network", "ls", "--quiet", "--filter", "driver=bridge"]):
         subnets = [pool["Subnet"] for pool in network["IPAM"]["Config"] or [] if ":" not in pool["Subnet"]]
         device = (network["Options"] or {}).get("com.docker.network.bridge.name", "br-" + network["Id"][:12])
         ours = (network["Labels"] or {}).get(docker_cli.PROJECT_LABEL) == project
