@@ -120,10 +120,10 @@ class Engine:
         docker("run", "--detach", "--name", name, "--pull=never", *variables, *options, image, *command)
         return container
 
-    def volume(self) -> str:
-        """Return the name of a new named volume."""
+    def volume(self, **options: str) -> str:
+        """Return the name of a new named volume; `options` are those of Docker Engine's local driver."""
         name = self._name()
-        docker("volume", "create", name)
+        docker("volume", "create", *(f"--opt={option}={value}" for option, value in options.items()), name)
         self._undo.callback(docker, "volume", "rm", "--force", name)
         return name
 

@@ -153,7 +153,7 @@ async def _rendered(request: web.Request) -> web.StreamResponse:
     if stored.sop_class == ENCAPSULATED_PDF:
         if not wants(request, "application/pdf"):
             return problem(406, "application/pdf only")
-        return await _pass_on(request, f"instances/{stored.orthanc_id}/pdf", {}, root="", media_type="application/pdf")
+        return await _pass_on(request, f"instances/{stored.orthanc_id}/content/0042-0011", {}, root="", media_type="application/pdf")
     kind = next((offer for offer in ("image/jpeg", "image/png") if wants(request, offer)), None)
     if kind is None:
         return problem(406, "image/jpeg or image/png only")
