@@ -102,9 +102,11 @@ class Archive:
             self.state = State.STOPPED
 
     def end(self) -> None:
-        """Release everything, within about a second."""
-        self._port.close()
+        """Release everything, within about a second: port and Orthanc side by side, each takes most of it."""
+        closing = threading.Thread(target=self._port.close, name="closing")
+        closing.start()
         self.orthanc.stop()
+        closing.join()
         self.registry.close()
 
     def _listen(self) -> None:
