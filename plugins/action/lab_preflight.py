@@ -13,10 +13,9 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.template import trust_as_template
 from ansible_collections.pacs_emr.lab.plugins.action import lab_secrets
 from ansible_collections.pacs_emr.lab.plugins.module_utils import preflight, services
-from ansible_collections.pacs_emr.lab.plugins.module_utils.secrets import DIGEST_KEY
+from ansible_collections.pacs_emr.lab.plugins.plugin_utils.values import first_boot_values, value_of
 
 
 class ActionModule(ActionBase):
@@ -106,11 +105,7 @@ class ActionModule(ActionBase):
             values = lab_secrets.read(self._loader, file)
         except AnsibleActionFail as error:
             return [preflight.Finding("lab_secrets_file", str(error), "docs/secrets.md")]
-        everything = services.load_all(variables["lab_services"])
-        needed: dict[str, list[str]] = {DIGEST_KEY: list(everything)}
-        for service in everything.values():
-            for key in service.secrets:
-                needed.setdefault(key, []).append(service.name)
+        needed = services.secret_users(services.load_all(variables["lab_services"]))
 
         def has_data(name: str) -> bool:
             return facts is not None and name in here and any(volume in facts["volumes"] for volume in here[name].data)
@@ -121,12 +116,10 @@ class ActionModule(ActionBase):
             return findings
         for service in here.values():
             if facts is not None and has_data(service.name):
-                first = {name: self._value(name) for name in service.first_boot if name not in service.secrets}
-                wanted = services.first_boot_record(service, first, values)
+                wanted = services.first_boot_record(service, first_boot_values(self._templar, service), values)
                 record = facts["first_boot"].get(service.name)
                 findings += preflight.first_boot(service, wanted, record, host, variables["lab_root"], variables["lab_adopt_data"])
         return findings
 
     def _value(self, name: str) -> Any:
-        """Return the value of a variable as this host sees it."""
-        return self._templar.template(trust_as_template("{{ " + name + " }}"))
+        return value_of(self._templar, name)

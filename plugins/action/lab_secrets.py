@@ -33,8 +33,8 @@ class ActionModule(ActionBase):
             }
         )
         values = read(self._loader, args["file"])
-        needed = {key for service in services.load_all(args["services"]).values() for key in service.secrets} | {secrets.DIGEST_KEY}
-        made = {key: secrets.generate(args["length"]) for key in sorted(needed - set(values))}
+        needed = services.secret_users(services.load_all(args["services"]))
+        made = {key: secrets.generate(args["length"]) for key in sorted(set(needed) - set(values))}
         if made and not self._task.check_mode:
             write(self._loader, Path(args["file"]), made)
         tightened = self._tighten(Path(args["file"]))

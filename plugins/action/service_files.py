@@ -20,6 +20,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.pacs_emr.lab.plugins.module_utils import services
+from ansible_collections.pacs_emr.lab.plugins.module_utils.secrets import DIGEST_KEY
+from ansible_collections.pacs_emr.lab.plugins.plugin_utils.values import first_boot_values, value_of
 
 COMPOSE = "compose.yaml.j2"
 
@@ -58,11 +60,10 @@ class ActionModule(ActionBase):
     def _folder(self, service: services.Service, role: Path, secrets: dict[str, str], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return what the folder of one service must hold."""
         mounted = [{"path": f"secrets/{mount}", "content": secrets[name], "uid": uid} for mount, name, uid in service.mounts]
-        variables = {name: self._value(name) for name in service.first_boot if name not in service.secrets}
-        record = services.first_boot_record(service, variables, secrets)
+        record = services.first_boot_record(service, first_boot_values(self._templar, service), secrets)
         return {
             "folder": service.name,
-            "files": self._files(role, task_vars, mounted, secrets["lab_digest_key"]),
+            "files": self._files(role, task_vars, mounted, secrets[DIGEST_KEY]),
             "secrets": mounted,
             "record": json.dumps(record, indent=2, sort_keys=True) + "\n" if record else "",
             "prune": True,
@@ -85,8 +86,7 @@ class ActionModule(ActionBase):
         return files
 
     def _value(self, name: str) -> Any:
-        """Return the value of a variable as this host sees it."""
-        return self._templar.template(trust_as_template("{{ " + name + " }}"))
+        return value_of(self._templar, name)
 
 
 def write(target: Path, folders: list[dict[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
 
 #: Seconds that one look may take to see something new, and between lines that tell what is still awaited.
 LOOK, TELL = 5.0, 15.0
@@ -81,7 +82,7 @@ class ActionModule(ActionBase):
                 "project": self._args["project"],
                 "job": "" if job else self._args["job"],
                 "logs_of": logs_of or [],
-                "known": {name: f"{service['state']} {service['health']}".strip() for name, service in known.items()},
+                "known": {name: docker_cli.look(service) for name, service in known.items()},
                 "patience": 0 if logs_of else LOOK,
             },
             task_vars=self._task_vars,

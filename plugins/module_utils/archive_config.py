@@ -192,7 +192,7 @@ def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int
         for dn, attributes in present.items()
         if ldif.parent(dn) == device and (values_of(attributes, "dcmProtocol") or {"DICOM"}) & LISTENING
         for port in values_of(attributes, "dicomPort")
-        if not values_of(attributes, "dcmClientBindAddress") and "dicomNetworkConnection" in values_of(attributes, "objectClass")
+        if "dicomNetworkConnection" in values_of(attributes, "objectClass")
     ]
     return sorted(set(ports))
 

@@ -60,6 +60,11 @@ def containers(project: str) -> list[dict[str, Any]]:
     return inspect_listed("container", ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}"])
 
 
+def look(service: dict[str, Any]) -> str:
+    """Text of ``state`` and ``health`` of a container, a change of which is news."""
+    return f"{service['state']} {service['health']}".strip()
+
+
 def container_id(project: str, service: str) -> str:
     """Return the id of the running container of a service.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.pacs_emr.lab.plugins.module_utils.secrets import DIGEST_KEY
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -46,6 +47,15 @@ def load_all(names: list[str], roles: Path = ROLES) -> dict[str, Service]:
     return {name: load(name, roles) for name in names}
 
 
+def secret_users(services: dict[str, Service]) -> dict[str, list[str]]:
+    """Return each key that the secrets file must have, with the services that use it; all of them use the digest key."""
+    users = {DIGEST_KEY: list(services)}
+    for service in services.values():
+        for key in service.secrets:
+            users.setdefault(key, []).append(service.name)
+    return users
+
+
 def keyed_digest(key: str, content: str) -> str:
     """Digest that may be shown (labels, records): without the lab's key nobody can try passwords against it."""
     return hmac.digest(key.encode(), content.encode(), "sha256").hex()
@@ -53,7 +63,7 @@ def keyed_digest(key: str, content: str) -> str:
 
 def first_boot_record(service: Service, variables: dict[str, Any], secrets: dict[str, str]) -> dict[str, str]:
     """Return what must not change after the first boot: plain values of variables, keyed digests of secrets."""
-    key = secrets["lab_digest_key"]
+    key = secrets[DIGEST_KEY]
     return {
         name: f"digest {keyed_digest(key, name + secrets[name])}" if name in service.secrets else str(variables[name])
         for name in service.first_boot

@@ -50,8 +50,8 @@ def main() -> None:
 
 def news(services: dict[str, Any], known: dict[str, str]) -> bool:
     """Whether state or health of a known service is another one."""
-    look = {name: f"{service['state']} {service['health']}".strip() for name, service in services.items()}
-    return any(look.get(name, "missing") != before for name, before in known.items())
+    now = {name: docker_cli.look(service) for name, service in services.items()}
+    return any(now.get(name, "missing") != before for name, before in known.items())
 
 
 def summary(container: dict[str, Any]) -> dict[str, Any]:
