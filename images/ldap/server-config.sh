@@ -2,6 +2,10 @@
 # Print cn=config: one database for LDAP_BASE_DN, everything but userPassword readable by anyone (dcm4chee.md §2.1).
 set -eu
 
+# Before anything is printed, where a failure ends the script; through a pipe, not through the process list.
+config_password=$(printf %s "$LDAP_CONFIGPASS" | slappasswd -T /dev/stdin)
+root_password=$(printf %s "$LDAP_ROOTPASS" | slappasswd -T /dev/stdin)
+
 cat <<END
 dn: cn=config
 objectClass: olcGlobal
@@ -38,7 +42,7 @@ dn: olcDatabase=config,cn=config
 objectClass: olcDatabaseConfig
 olcDatabase: config
 olcRootDN: cn=admin,cn=config
-olcRootPW: $(slappasswd -s "$LDAP_CONFIGPASS")
+olcRootPW: $config_password
 
 dn: olcDatabase=mdb,cn=config
 objectClass: olcDatabaseConfig
@@ -50,7 +54,7 @@ olcDbIndex: objectClass eq
 olcDbIndex: cn,uid eq
 olcSuffix: $LDAP_BASE_DN
 olcRootDN: cn=admin,$LDAP_BASE_DN
-olcRootPW: $(slappasswd -s "$LDAP_ROOTPASS")
+olcRootPW: $root_password
 olcAccess: to attrs=userPassword by self write by anonymous auth by * none
 olcAccess: to * by * read
 END

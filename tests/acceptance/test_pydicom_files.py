@@ -105,7 +105,7 @@ def by_store(obj: Dataset, archive: Archive, fate: Fate) -> None:
     except RefusedError as refusal:
         fate.result, fate.reason = "refused", str(refusal)
         return
-    fate.result, fate.reason = ("stored", "") if outcome.stored else ("refused", str(outcome))
+    fate.result, fate.reason = ("stored", "") if outcome.stored else ("refused", str(outcome) if outcome.reason else "")
 
 
 def by_stow(path: Path, dicomweb: DicomWeb, fate: Fate) -> None:

@@ -229,8 +229,9 @@ def _device(name: str, entries: list[tuple[str, Attributes]]) -> Device:
 def _issuer_format(ae_dn: str, entries: list[tuple[str, Attributes]]) -> str | None:
     """Return what an AE puts into a missing Issuer of Patient ID at C-STORE (dcm4chee.md §4.4), None when nothing.
 
-    Raises ConfigurationError for another coercion, which this stand-in would have to ignore.
+    Raises ConfigurationError for another coercion at C-STORE, which this stand-in would have to ignore.
     """
+    found = None
     for dn, entry in _of_class(entries, "dcmArchiveAttributeCoercion2"):
         if not dn.endswith("," + ae_dn) or entry.get("dcmDIMSE") != ["C_STORE_RQ"] or entry.get("dicomTransferRole") != ["SCU"]:
             continue
@@ -238,5 +239,5 @@ def _issuer_format(ae_dn: str, entries: list[tuple[str, Attributes]]) -> str | N
         match = MERGED.fullmatch(merged[0]) if len(merged) == 1 else None
         if not match or entry.get("dcmProperty") != ["IssuerOfPatientID!=.+"]:
             raise ConfigurationError(f"{dn}: this stand-in supplements a missing IssuerOfPatientID only, not {merged}")
-        return match["format"]
-    return None
+        found = match["format"]
+    return found

@@ -71,7 +71,9 @@ def find(registry: Registry, query: Query) -> list[Json]:
     merged = " || ".join(f"{_ALIAS[level]}.attrs" for level in above)
     computed = [(name, vr, sql) for name, (level, vr, sql) in _COMPUTED.items() if level in above]
     where, parameters = _where(query)
-    order = ", ".join(f"({_path(name)}) {'DESC' if descending else 'ASC'}" for name, descending in query.order if name in _LEVEL_OF)
+    order = ", ".join(
+        f"({_path(name)}) {'DESC' if descending else 'ASC'}" for name, descending in query.order if _LEVEL_OF.get(name) in above
+    )
     text = f"SELECT {merged}{''.join(', ' + sql for _, _, sql in computed)} FROM {_FROM[query.level]}{where}"
     text += f" ORDER BY {order + ', ' if order else ''}{_ALIAS[query.level]}.pk OFFSET %s LIMIT %s"
     found = []
