@@ -13,8 +13,10 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
 LOOK, TELL = 5.0, 15.0
 #: A container that was unhealthy before this run may still recover by its own means (the archive's health script ends it): seconds.
 RECOVERY = 240.0
-#: Restarts since the first look after which a container counts as one that cannot start.
-RESTARTS = 5
+#: Restarts since the first look after which a container counts as one that cannot start; Docker Engine doubles the pause before each,
+#: so one that had that many already gets fewer.
+RESTARTS, MORE_RESTARTS = 5, 2
+MISSING = {"id": "", "state": "missing", "health": "", "restarts": 0, "said": ""}
 
 
 class ActionModule(ActionBase):
@@ -25,6 +27,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return ``changed`` and ``actions`` of the background job that started the containers, and ``services``.
 
+        ``before`` are the host's containers before the start, as lab_host lists them: what was healthy then is not told.
+
         :raises AnsibleActionFail: the job failed, a container is unhealthy or exited (with its last log lines), or time is up
         """
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -34,30 +38,29 @@ class ActionModule(ActionBase):
                 "project": {"type": "str", "required": True},
                 "services": {"type": "list", "elements": "str", "required": True},
                 "job": {"type": "str", "required": True},
+                "before": {"type": "list", "elements": "dict", "default": []},
                 "timeout": {"type": "int", "required": True},
             }
         )
         self._args, self._task_vars = args, task_vars
         self._host = task_vars["inventory_hostname"]
         began = told = time.monotonic()
+        before = {container["service"]: container for container in args["before"]}
+        services = {name: before.get(name, MISSING) for name in args["services"]}
+        told_healthy = {(name, service["id"]) for name, service in services.items() if up(service)}
+        # The first look at each container, by service; one that Compose re-creates is a new one.
         first: dict[str, Any] = {}
-        healthy: set[str] = set()
         job: dict[str, Any] = {}
-        services: dict[str, Any] = {}
         while True:
             state = self._look(job, services)
-            services = {
-                name: state["services"].get(name, {"state": "missing", "health": "", "restarts": 0, "said": ""})
-                for name in args["services"]
-            }
+            services = {name: state["services"].get(name, MISSING) for name in args["services"]}
+            first |= {name: service for name, service in services.items() if name not in first or first[name]["id"] != service["id"]}
             job = job or state["job"]
             waited = time.monotonic() - began
-            new = {name for name, service in services.items() if up(service)} - healthy
-            if first:
-                for name in sorted(new):
-                    self._display.display(f"  {self._host}: {name} is healthy after {waited:.0f} s")
-            first = first or services
-            healthy |= new
+            healthy = {(name, service["id"]) for name, service in services.items() if up(service)}
+            for name, _ in sorted(healthy - told_healthy):
+                self._display.display(f"  {self._host}: {name} is healthy after {waited:.0f} s")
+            told_healthy |= healthy
             awaited = [name for name, service in services.items() if not up(service)]
             if job.get("failed"):
                 self._stop(job.get("msg", "Compose failed"), services, awaited)
@@ -111,7 +114,8 @@ def up(service: dict[str, Any]) -> bool:
 
 def hopeless(service: dict[str, Any], first: dict[str, Any], started: bool, waited: float) -> str | None:
     """Say why waiting for a container makes no sense, ``None`` if it does."""
-    if service["restarts"] - first["restarts"] >= RESTARTS:
+    enough = RESTARTS if first["restarts"] < RESTARTS else MORE_RESTARTS
+    if service["restarts"] - first["restarts"] >= enough:
         return f"cannot start: it was restarted {service['restarts'] - first['restarts']} times"
     if (
         service["state"] == "running"

@@ -188,7 +188,7 @@ def engine(project: str, images: list[str]) -> dict[str, Any]:
         volumes = pool.submit(quietly, ["volume", "ls", "--quiet", "--filter", f"label={docker_cli.PROJECT_LABEL}={project}"])
         networks = pool.submit(list_networks, project)
         present = pool.submit(list_containers, project)
-        missing = [(image, pool.submit(quietly, ["image", "inspect", "--format", "{{.Id}}", image])) for image in images]
+        missing = pool.submit(missing_images, images)
         facts["compose"] = compose.result().strip().lstrip("v")
         try:
             facts["engine"], _, facts["docker_root"] = info.result().strip().partition(" ")
@@ -199,7 +199,7 @@ def engine(project: str, images: list[str]) -> dict[str, Any]:
         facts["volumes"] = sorted(name.removeprefix(prefix) for name in volumes.result().split())
         facts["networks"] = networks.result()
         facts["containers"] = present.result()
-        facts["images_missing"] = [image for image, found in missing if not found.result()]
+        facts["images_missing"] = missing.result()
     return facts
 
 
@@ -209,6 +209,13 @@ def quietly(args: list[str]) -> str:
         return docker_cli.run(args)
     except docker_cli.DockerError:
         return ""
+
+
+def missing_images(images: list[str]) -> list[str]:
+    """Which of ``images`` are not here. Nearly always none, which one call tells."""
+    if not images or quietly(["image", "inspect", "--format", "{{.Id}}", *images]):
+        return []
+    return [image for image in images if not quietly(["image", "inspect", "--format", "{{.Id}}", image])]
 
 
 def list_networks(project: str) -> list[dict[str, Any]]:
@@ -223,7 +230,7 @@ def list_networks(project: str) -> list[dict[str, Any]]:
 
 
 def list_containers(project: str) -> list[dict[str, Any]]:
-    """This project's containers: service, state, and the ports that they hold or are about to hold.
+    """This project's containers: service, id, state, health, and the ports that they hold or are about to hold.
 
     Docker Engine opens a port before it says so in the container's state, hence the ports that the container asks for.
     """
@@ -234,7 +241,10 @@ def list_containers(project: str) -> list[dict[str, Any]]:
     return [
         {
             "service": container["Config"]["Labels"].get(docker_cli.SERVICE_LABEL, ""),
+            "id": container["Id"],
             "state": container["State"]["Status"],
+            "exit_code": container["State"]["ExitCode"],
+            "health": (container["State"].get("Health") or {}).get("Status", ""),
             "ports": [] if container["State"]["Status"] in ("exited", "dead") else asked_ports(container),
         }
         for container in found

@@ -12,11 +12,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
 
 #: Seconds between two looks on the host.
-PAUSE = 0.3
+PAUSE = 0.2
 
 
 def main() -> None:
-    """Return ``services`` (name → state, health, restarts, output of the last health check) and ``job``.
+    """Return ``services`` (name → id, state, health, restarts, output of the last health check) and ``job``.
 
     Answers when the job has ended, when a service looks otherwise than in ``known`` (name → "state health"), or after ``patience``
     seconds, whatever comes first: one round trip is dear, a look on the host is not.
@@ -60,6 +60,7 @@ def summary(container: dict[str, Any]) -> dict[str, Any]:
     health = state.get("Health") or {}
     last = (health.get("Log") or [{}])[-1]
     return {
+        "id": container["Id"],
         "state": state["Status"],
         "exit_code": state["ExitCode"],
         "health": health.get("Status", ""),

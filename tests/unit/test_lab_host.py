@@ -216,7 +216,8 @@ CONTAINERS = [
     {
         "Config": {"Labels": {docker_cli.SERVICE_LABEL: "ldap"}},
         # Being started: Docker Engine listens already, but does not say so yet.
-        "State": {"Status": "created"},
+        "Id": "1",
+        "State": {"Status": "created", "ExitCode": 0, "Health": {"Status": "starting"}},
         "NetworkSettings": {"Ports": {}},
         "HostConfig": {
             "PortBindings": {
@@ -227,11 +228,12 @@ CONTAINERS = [
         },
     },
     {
+        "Id": "2",
         "Config": {"Labels": {}},
-        "State": {"Status": "exited"},
+        "State": {"Status": "exited", "ExitCode": 1},
         "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "80"}]}},
     },
-    {"Config": {"Labels": {}}, "State": {"Status": "running"}, "HostConfig": {"PortBindings": None}},
+    {"Id": "3", "Config": {"Labels": {}}, "State": {"Status": "running", "ExitCode": 0}, "HostConfig": {"PortBindings": None}},
 ]
 
 
@@ -262,7 +264,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_what_of_the_lab_docker_engine_holds(engine: dict[str, str]) -> None:
-    found = lab_host.engine("p", ["there", "gone"])
+    found = lab_host.engine("p", ["gone", "there"])
     assert found["engine"] == "26.1.5"
     assert found["engine_error"] == ""
     assert found["compose"] == "2.26.1"
@@ -270,9 +272,9 @@ def test_what_of_the_lab_docker_engine_holds(engine: dict[str, str]) -> None:
     assert found["volumes"] == ["ldap-data", "pacs-db"]
     assert found["images_missing"] == ["gone"]
     assert found["containers"] == [
-        {"service": "ldap", "state": "created", "ports": [389]},
-        {"service": "", "state": "exited", "ports": []},
-        {"service": "", "state": "running", "ports": []},
+        {"service": "ldap", "id": "1", "state": "created", "exit_code": 0, "health": "starting", "ports": [389]},
+        {"service": "", "id": "2", "state": "exited", "exit_code": 1, "health": "", "ports": []},
+        {"service": "", "id": "3", "state": "running", "exit_code": 0, "health": "", "ports": []},
     ]
     assert found["networks"] == [
         {"name": "bridge", "subnets": ["172.17.0.0/16"], "device": "docker0", "ours": False},

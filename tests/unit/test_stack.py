@@ -17,11 +17,13 @@ from ansible_collections.pacs_emr.lab.plugins.modules import stack_state
 from .support import run_module
 
 
-def service(state: str = "running", health: str = "healthy", restarts: int = 0, code: int = 0, said: str = "ok") -> dict[str, Any]:
-    return {"state": state, "health": health, "restarts": restarts, "exit_code": code, "said": said, "started": "x"}
+def service(
+    state: str = "running", health: str = "healthy", restarts: int = 0, code: int = 0, said: str = "ok", identifier: str = "1"
+) -> dict[str, Any]:
+    return {"id": identifier, "state": state, "health": health, "restarts": restarts, "exit_code": code, "said": said, "started": "x"}
 
 
-MISSING = {"state": "missing", "health": "", "restarts": 0, "said": ""}
+MISSING = stack_wait.MISSING
 DONE = {"changed": True, "actions": [{"what": "container", "id": "arc", "status": "Creating"}]}
 
 
@@ -65,8 +67,10 @@ def test_up(state: dict[str, Any], is_up: bool) -> None:
         (service("dead", "", code=137), MISSING, True, 3, "ended with code 137"),
         (service("restarting", "", restarts=4), MISSING, True, 3, None),
         (service("restarting", "", restarts=5), MISSING, False, 3, "cannot start: it was restarted 5 times"),
-        (service("restarting", "", restarts=14), service(restarts=10), True, 3, None),
-        (service("running", "starting", restarts=15), service(restarts=10), True, 3, "cannot start: it was restarted 5 times"),
+        (service("running", "starting", restarts=8), service(restarts=3), True, 3, "cannot start: it was restarted 5 times"),
+        # An old loop pauses up to a minute between two restarts.
+        (service("restarting", "", restarts=11), service(restarts=10), True, 3, None),
+        (service("running", "starting", restarts=12), service(restarts=10), True, 3, "cannot start: it was restarted 2 times"),
         (MISSING, MISSING, False, 3, None),
         (MISSING, MISSING, True, 3, "does not exist: Compose did not create it"),
     ],
@@ -101,11 +105,15 @@ def said() -> list[str]:
 
 
 def wait(
-    host: Host, said: list[str], monkeypatch: pytest.MonkeyPatch, services: list[str] | None = None, timeout: int = 900
+    host: Host,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    services: list[str] | None = None,
+    timeout: int = 900,
+    before: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    task = MagicMock(
-        async_val=0, check_mode=False, args={"project": "p", "services": services or ["ldap", "arc"], "job": "j1", "timeout": timeout}
-    )
+    args = {"project": "p", "services": services or ["ldap", "arc"], "job": "j1", "timeout": timeout, "before": before or []}
+    task = MagicMock(async_val=0, check_mode=False, args=args)
     action = stack_wait.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
     monkeypatch.setattr(action, "_execute_module", host.execute)
     monkeypatch.setattr(action, "_display", MagicMock(display=said.append))
@@ -141,16 +149,39 @@ def test_everything_becomes_healthy(said: list[str], monkeypatch: pytest.MonkeyP
 
 
 def test_a_second_run_is_quiet_and_unchanged(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    result = wait(Host(look({"changed": False, "actions": []}, ldap=service(), arc=service())), said, monkeypatch)
+    before = [{"service": name, **service()} for name in ("ldap", "arc")]
+    host = Host(look({"changed": False, "actions": []}, ldap=service(), arc=service()))
+    result = wait(host, said, monkeypatch, before=before)
     assert result["changed"] is False
     assert said == []
+    assert host.asked[0]["known"] == {"ldap": "running healthy", "arc": "running healthy"}
+
+
+def test_what_is_healthy_at_the_first_look_is_told(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was healthy before is told again when Compose has re-created it."""
+    before = [{"service": name, **service()} for name in ("ldap", "arc", "ohif")]
+    host = Host(look(DONE, ldap=service(), arc=service(identifier="2"), ohif=service(), edge=service()))
+    wait(host, said, monkeypatch, services=["ldap", "arc", "ohif", "edge"], before=before)
+    assert said == ["  lab1: arc is healthy after 5 s", "  lab1: edge is healthy after 5 s"]
+
+
+def test_restarts_are_counted_for_the_container_that_is_there(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old container had none, the new one starts badly, and then well."""
+    host = Host(
+        look(ldap=service()),
+        look(DONE, ldap=service("restarting", "", restarts=4, identifier="2")),
+        look(ldap=service("restarting", "", restarts=6, identifier="2")),
+        look(ldap=service(restarts=7, identifier="2")),
+    )
+    assert wait(host, said, monkeypatch, services=["ldap"])["changed"] is True
 
 
 def test_all_healthy_is_not_enough_while_compose_works(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The containers of the last deployment are healthy until Compose re-creates them."""
     old = look(ldap=service(), arc=service())
+    before = [{"service": name, **service()} for name in ("ldap", "arc")]
     host = Host(old, old, old, old, look(DONE, ldap=service(), arc=service()))
-    assert wait(host, said, monkeypatch)["changed"] is True
+    assert wait(host, said, monkeypatch, before=before)["changed"] is True
     assert said == ["  lab1: still waiting after 15 s for Compose to end"]
 
 
@@ -242,6 +273,7 @@ def test_the_state_of_containers(tmp_path: Path, jobs: Path, monkeypatch: pytest
     result = run_module(stack_state, tmp_path, project="p")
     assert result["job"] == {}
     assert result["services"]["ldap"] == {
+        "id": "id-ldap",
         "state": "running",
         "exit_code": 0,
         "health": "healthy",
