@@ -8,8 +8,12 @@ BIN := $(VENV)/bin
 # The demo takes the self-built images unless IMAGES=upstream is given; the inventory reads it.
 IMAGES ?= built
 export IMAGES
-export LAB_BECOME := $(if $(filter 0,$(shell id -u)),no,yes)
+# A user who is not root does through sudo what needs root, Docker Engine included: scripts/ and images/build.py put this in front.
+export SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n \
+  --preserve-env=DEBIAN_FRONTEND,DOCKER_BUILDKIT,http_proxy,https_proxy,no_proxy,HTTP_PROXY,HTTPS_PROXY,NO_PROXY)
+export LAB_BECOME := $(if $(SUDO),yes,no)
 ANSIBLE := $(BIN)/ansible-playbook -i inventory/$(LAB)
+.NOTPARALLEL:
 
 .PHONY: help
 help: ## List all targets
@@ -18,12 +22,12 @@ help: ## List all targets
 # --- the lab ---------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: venv docker browser images ## The whole lab on this machine, proved, with its addresses (IMAGES=upstream: upstream's images)
+demo: root venv docker browser images ## The whole lab on this machine, proved, with its addresses (IMAGES=upstream: upstream's images)
 	$(ANSIBLE) site.yml
 	$(ANSIBLE) playbooks/verify.yml
 
 .PHONY: demo-down
-demo-down: venv ## Remove the demo; its data too with DATA=yes
+demo-down: root venv ## Remove the demo; its data too with DATA=yes
 	$(ANSIBLE) playbooks/remove.yml -e confirm=demo -e remove_data=$(if $(filter yes,$(DATA)),true,false)
 
 .PHONY: deploy
@@ -35,21 +39,21 @@ verify: venv ## Prove the lab LAB=<inventory>
 	$(ANSIBLE) playbooks/verify.yml
 
 .PHONY: docker
-docker: venv ## Install or start Docker Engine and Compose on this machine where they are missing
-	@{ docker info && docker compose version; } >/dev/null 2>&1 || $(BIN)/ansible-playbook -i inventory/demo playbooks/docker.yml
+docker: root venv ## Install or start Docker Engine and Compose on this machine where they are missing
+	@{ $(SUDO) docker info && $(SUDO) docker compose version; } >/dev/null 2>&1 || $(BIN)/ansible-playbook -i inventory/demo playbooks/docker.yml
 
 .PHONY: browser
-browser: ## Install Chromium, in which the viewer is proved, where it is missing
+browser: root ## Install Chromium, in which the viewer is proved, where it is missing
 	@scripts/browser.sh
 
 .PHONY: images
-images: venv ## Build the self-built images whose inputs changed
+images: root venv ## Build the self-built images whose inputs changed
 	@if [ "$(IMAGES)" = built ]; then $(BIN)/python images/build.py; else echo "taking upstream's images"; fi
 
 # --- the tests -------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: venv-dev docker browser ## Everything: lint, unit, contract, Molecule
+test: engine venv-dev docker browser ## Everything: lint, unit, contract, Molecule
 	@tests/run all
 
 .PHONY: test-fast
@@ -57,10 +61,18 @@ test-fast: venv-dev ## What needs no Docker Engine: lint, unit, rendering
 	@tests/run fast
 
 .PHONY: bench
-bench: venv-dev docker images ## Measure, and record in docs/benchmarks.md
+bench: engine venv-dev docker images ## Measure, and record in docs/benchmarks.md
 	$(BIN)/python tests/bench.py
 
 # --- the environment -------------------------------------------------------------------------------------------------
+
+.PHONY: root engine
+root:
+	@$(SUDO) true 2>/dev/null || { \
+	  echo "This needs root, and sudo is missing here or asks for a password: run 'sudo make $(MAKECMDGOALS)' instead." >&2; exit 1; }
+engine:
+	@[ -z "$(SUDO)" ] || docker info >/dev/null 2>&1 || { \
+	  echo "This needs Docker Engine without sudo in between: run 'sudo make $(MAKECMDGOALS)' instead." >&2; exit 1; }
 
 .PHONY: venv venv-dev
 venv: $(VENV)/.run

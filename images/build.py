@@ -30,9 +30,13 @@ CACHE = IMAGES.parent / ".cache" / "images"
 LABEL = "pacs-emr.inputs"
 # Python of Debian 13, for which wheels are downloaded.
 IMAGE_PYTHON = "3.13"
+# Prefix of temporary folders below CACHE.
+SCRATCH = "scratch-"
 BOOTSTRAP = "mmdebstrap.args"
 PIP_LOCK = "requirements.txt"
 NPM_LOCK = "npm.lock"
+# What goes in front of commands that need root, Docker's among them: nothing as root, or sudo with options (the Makefile decides).
+SUDO = os.environ.get("SUDO", "").split()
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -118,7 +122,7 @@ def say(text: str) -> None:
 
 
 def need(tool: str, package: str) -> None:
-    """Make sure that `tool` (a command, or a file with its path) is here: as root on Debian or Ubuntu its package is installed.
+    """Make sure that `tool` (a command, or a file with its path) is here: on Debian or Ubuntu root, or sudo, installs its package.
 
     Raises BuildError with the package's name otherwise.
     """
@@ -128,12 +132,12 @@ def need(tool: str, package: str) -> None:
 
     if present():
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not (SUDO or os.geteuid() == 0) or not shutil.which("apt-get"):
         raise BuildError(f"{tool} is missing: install it (Debian, Ubuntu: apt-get install {package})")
     say(f"{tool} is missing: installing {package}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", package]):
-        done = subprocess.run(command, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run([*SUDO, *command], env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             raise BuildError(f"{' '.join(command)} failed:\n{done.stdout}")
     if not present():
@@ -143,7 +147,7 @@ def need(tool: str, package: str) -> None:
 def image_label(tag: str) -> str | None:
     """Return the inputs digest that the image carries, "" without one, None when there is no such image."""
     template = f'{{{{index .Config.Labels "{LABEL}"}}}}'
-    command = ["docker", "image", "inspect", "--format", template, tag]
+    command = [*SUDO, "docker", "image", "inspect", "--format", template, tag]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
@@ -165,7 +169,7 @@ def state_of(tag: str, wanted: str) -> str:
 
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Hold the lock of this checkout; a second run waits for the first."""
+    """Hold the lock of this checkout, and clear away what a killed run left; a second run waits for the first."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         try:
@@ -173,6 +177,8 @@ def one_at_a_time() -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another build of this checkout to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in CACHE.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left)
         yield
 
 
@@ -259,11 +265,11 @@ def bootstrap(name: str, tag: str, digest: str, log: Log) -> None:
     need("mmdebstrap", "mmdebstrap")
     need("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring")
     arguments = (IMAGES / name / BOOTSTRAP).read_text(encoding="utf-8").splitlines()
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=SCRATCH) as scratch:
         archive = f"{scratch}/{name}.tar"
-        log.run(["mmdebstrap", *arguments, archive], "mmdebstrap")
+        log.run([*SUDO, "mmdebstrap", *arguments, archive], "mmdebstrap")
         changes = [f'LABEL {LABEL}="{digest}"', 'CMD ["bash"]']
-        log.run(["docker", "import", *(f"--change={change}" for change in changes), archive, tag], "docker import")
+        log.run([*SUDO, "docker", "import", *(f"--change={change}" for change in changes), archive, tag], "docker import")
 
 
 def copy_context(folder: Path, into: Path) -> None:
@@ -280,12 +286,12 @@ def copy_context(folder: Path, into: Path) -> None:
 def docker_build(name: str, tag: str, digest: str, log: Log, *, refresh: bool) -> None:
     """Build from a Dockerfile. Docker Engine gives the tag only to a finished build."""
     downloads = fetched(name, log)
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=SCRATCH) as scratch:
         context = Path(scratch)
         copy_context(IMAGES / name, context)
         for folder in downloads:
             shutil.copytree(folder, context / folder.name)
-        command = ["docker", "build", "--force-rm", "--label", f"{LABEL}={digest}", "--tag", tag]
+        command = [*SUDO, "docker", "build", "--force-rm", "--label", f"{LABEL}={digest}", "--tag", tag]
         command += [f"--build-arg={variable}" for variable in PROXY_VARIABLES if variable in os.environ]
         command += ["--no-cache"] if refresh else []
         # The classic builder: Debian's docker.io comes without buildx.
@@ -317,7 +323,7 @@ def show(table: dict[str, str]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit code: 0, or 1 with the reason on stderr."""
+    """Return the exit code: 0, 1 with the reason on stderr, or 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="images/build.py", description="Build the self-built images whose inputs changed.")
     parser.add_argument("names", nargs="*", metavar="name", help="only these and what they are built on (default: all)")
     parser.add_argument("--list", action="store_true", help="print name, tag and state (current, stale, missing), build nothing")
@@ -336,6 +342,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BuildError as error:
         print(f"images/build.py: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("images/build.py: interrupted; the next run goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -179,6 +180,7 @@ def lab(build: ModuleType, folder: Path, tools: Path, tmp_path_factory: pytest.T
     """Let stubs stand in for the tools; return the folder of the stub's state."""
     state = tmp_path_factory.mktemp("state")
     monkeypatch.setattr(build, "CACHE", tmp_path_factory.mktemp("cache"))
+    monkeypatch.setattr(build, "SUDO", [])
     # The keyring is looked for by path; the tools by name.
     monkeypatch.setattr(build, "need", lambda tool, package: None)
     stub(tools, "docker", DOCKER.format(state=state, build=BUILD))
@@ -258,6 +260,40 @@ def test_missing_engine_is_said(build: ModuleType, lab: Path, monkeypatch: pytes
     assert "docker is missing: `make demo` installs Docker Engine" in capsys.readouterr().err
 
 
+# Records what it is asked to do as root, and does it.
+SUDO = """
+echo "$2" >>{state}/as-root
+shift; exec "$@"
+"""
+
+
+def test_docker_and_mmdebstrap_go_through_sudo(build: ModuleType, lab: Path, tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "SUDO", ["sudo", "-n"])
+    stub(tools, "sudo", SUDO.format(state=lab))
+    assert build.main(["middle"]) == 0
+    assert (lab / "as-root").read_text(encoding="utf-8").split() == ["docker", "mmdebstrap", "docker", "docker", "docker"]
+
+
+def test_next_run_goes_on_after_a_killed_one(build: ModuleType, lab: Path, tools: Path) -> None:
+    """A killed build leaves its scratch folder, and no image with our label: both are made good."""
+    stub(tools, "mmdebstrap", "echo half >${@: -1}; kill -9 $PPID")
+    killed = os.fork()
+    if killed == 0:
+        os._exit(build.main(["root"]))
+    assert os.WTERMSIG(os.waitpid(killed, 0)[1]) == signal.SIGKILL
+    assert len(list(build.CACHE.glob("scratch-*"))) == 1
+    stub(tools, "mmdebstrap", "")
+    assert build.main(["root"]) == 0
+    assert calls(lab) == ["import"]
+    assert not list(build.CACHE.glob("scratch-*"))
+
+
+def test_interrupt_ends_without_a_traceback(build: ModuleType, lab: Path, tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub(tools, "mmdebstrap", "kill -INT $PPID; sleep 1")
+    assert build.main(["root"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
 def test_context_is_readable_whatever_the_umask(build: ModuleType, folder: Path, tmp_path: Path) -> None:
     (folder / "middle" / "run.sh").chmod(0o700)
     (folder / "middle" / "Dockerfile").chmod(0o600)
@@ -307,8 +343,19 @@ def test_npm_package_with_another_content_is_refused(build: ModuleType, lab: Pat
     assert calls(lab) == ["@scope/viewer@1.2.3"] * 2, "what was refused must not be kept"
 
 
+def test_missing_tool_is_installed_through_sudo(build: ModuleType, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(build, "SUDO", ["sudo", "-n"])
+    stub(tools, "sudo", SUDO.format(state=tmp_path))
+    stub(tools, "apt-get", f'echo "$*" >>{tmp_path}/calls; touch {tmp_path}/its-tool')
+    build.need(str(tmp_path / "its-tool"), "its-package")
+    assert (tmp_path / "as-root").read_text(encoding="utf-8").split() == ["apt-get"] * 2
+    assert (tmp_path / "calls").read_text(encoding="utf-8").splitlines()[-1].endswith("its-package")
+
+
 def test_missing_tool_is_named_with_its_package(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(build, "SUDO", [])
     with pytest.raises(build.BuildError, match=r"no-such-tool is missing: .*apt-get install its-package"):
         build.need("no-such-tool", "its-package")
 
