@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             }
         )
         values = read(self._loader, args["file"])
-        needed = services.secret_users(services.load_all(args["services"]))
+        needed = services.secret_keepers(services.load_all(args["services"]))
         made = {key: secrets.generate(args["length"]) for key in sorted(set(needed) - set(values))}
         if made and not self._task.check_mode:
             write(self._loader, Path(args["file"]), made)

@@ -47,13 +47,16 @@ def load_all(names: list[str], roles: Path = ROLES) -> dict[str, Service]:
     return {name: load(name, roles) for name in names}
 
 
-def secret_users(services: dict[str, Service]) -> dict[str, list[str]]:
-    """Return each key that the secrets file must have, with the services that use it; all of them use the digest key."""
-    users = {DIGEST_KEY: list(services)}
-    for service in services.values():
-        for key in service.secrets:
-            users.setdefault(key, []).append(service.name)
-    return users
+def secret_keepers(services: dict[str, Service]) -> dict[str, list[str]]:
+    """Return each key that the secrets file must have, with the services whose data only its first value opens (``first_boot``).
+
+    A key without any may be made anew at any time: every run brings its value to where it is used. The digest key is kept by the
+    records of all that keep one.
+    """
+    keys = {
+        key: [keeper.name for keeper in services.values() if key in keeper.first_boot] for user in services.values() for key in user.secrets
+    }
+    return {DIGEST_KEY: sorted({name for names in keys.values() for name in names})} | keys
 
 
 def keyed_digest(key: str, content: str) -> str:
@@ -63,8 +66,7 @@ def keyed_digest(key: str, content: str) -> str:
 
 def first_boot_record(service: Service, variables: dict[str, Any], secrets: dict[str, str]) -> dict[str, str]:
     """Return what must not change after the first boot: plain values of variables, keyed digests of secrets."""
-    key = secrets[DIGEST_KEY]
     return {
-        name: f"digest {keyed_digest(key, name + secrets[name])}" if name in service.secrets else str(variables[name])
+        name: f"digest {keyed_digest(secrets[DIGEST_KEY], name + secrets[name])}" if name in service.secrets else str(variables[name])
         for name in service.first_boot
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,39 +131,47 @@ def first_boot(root: str) -> dict[str, dict[str, str]]:
 
 
 def storage(path: str, marker: str) -> dict[str, Any] | None:
-    """State of the archive's storage folder on this host: is it there, on which file system, with the marker, writable for the archive."""
+    """State of the archive's storage folder on this host: is it there, on which file system, with the marker, writable for the archive.
+
+    ``propagates``: what is mounted there later is seen in a container that has the folder already.
+    """
     if not path:
         return None
-    state: dict[str, Any] = {
-        "exists": os.path.isdir(path),
-        "marker": os.path.isfile(os.path.join(path, marker)),
-        "writable": False,
-        "mount": "",
-    }
+    state: dict[str, Any] = {"exists": os.path.isdir(path), "marker": False, "writable": False, "mount": "", "propagates": False}
     if state["exists"]:
-        state["mount"] = mount_of(path)
-        state["writable"] = writable_for(path, ARCHIVE_UID)
+        state["mount"], state["propagates"] = mount_of(os.path.realpath(path))
+        state["marker"], state["writable"] = seen_by(ARCHIVE_UID, path, marker)
     return state
 
 
-def mount_of(path: str) -> str:
-    """File system type and mount point that hold ``path``, as ``nfs4 at /srv/images``."""
-    best = ("", "")
-    with open("/proc/mounts", encoding="utf-8") as handle:
+def mount_of(path: str) -> tuple[str, bool]:
+    """Return the mount that holds ``path``, as ``nfs4 at /srv/images``, and whether it is shared or a slave (proc(5), mountinfo).
+
+    Docker Engine asks the same before it binds with ``rslave``.
+    """
+    best = ("", "", False)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as handle:
         for line in handle:
-            _, point, kind = line.split()[:3]
+            fields, _, more = line.partition(" - ")
+            point, options = fields.split()[4], fields.split()[6:]
+            point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
             if (path + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best[0]):
-                best = (point, kind)
-    return f"{best[1]} at {best[0]}"
+                best = (point, more.split()[0], any(option.startswith(("shared:", "master:")) for option in options))
+    return f"{best[1]} at {best[0]}", best[2]
 
 
-def writable_for(path: str, uid: int) -> bool:
-    """Try as the archive's uid, since a server may map root to nobody: make a file and remove it again."""
+def seen_by(uid: int, folder: str, marker: str) -> tuple[bool, bool]:
+    """Return whether a user finds the marker, and may write: a server may map root to nobody, so it is tried as that user.
+
+    The folder is entered by its descriptor, as it is in a container: those above it may be closed to the user.
+    """
     script = (
-        "import os, sys, tempfile; uid = int(sys.argv[2]); os.setgroups([]); os.setgid(uid); os.setuid(uid); "
-        "tempfile.TemporaryFile(dir=sys.argv[1])"
+        "import os, sys; uid = int(sys.argv[1]); folder = os.open(sys.argv[2], os.O_PATH); "
+        "os.setgroups([]); os.setgid(uid); os.setuid(uid); os.fchdir(folder); print(os.path.isfile(sys.argv[3]), flush=True); "
+        "probe = f'.pacs-emr-{os.getpid()}'; os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY)); os.unlink(probe)"
     )
-    return subprocess.run([sys.executable, "-c", script, path, str(uid)], capture_output=True, check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", script, str(uid), folder, marker], capture_output=True, text=True, check=False)
+    return done.stdout == "True\n", done.returncode == 0
 
 
 def engine(project: str, images: list[str]) -> dict[str, Any]:
@@ -174,32 +183,38 @@ def engine(project: str, images: list[str]) -> dict[str, Any]:
         "engine_error": "",
         "compose": "",
         "docker_root": "",
+        "proxied": False,
         "containers": [],
         "volumes": [],
         "networks": [],
         "images_missing": [],
+        "images_loaded": [],
     }
     if not facts["docker_cli"]:
         facts["engine_error"] = "missing"
         return facts
     with ThreadPoolExecutor() as pool:
         compose = pool.submit(quietly, ["compose", "version", "--short"])
-        info = pool.submit(docker_cli.run, ["info", "--format", "{{.ServerVersion}} {{.DockerRootDir}}"])
+        info = pool.submit(docker_cli.run, ["info", "--format", "{{json .}}"])
         volumes = pool.submit(quietly, ["volume", "ls", "--quiet", "--filter", f"label={docker_cli.PROJECT_LABEL}={project}"])
         networks = pool.submit(list_networks, project)
         present = pool.submit(list_containers, project)
         missing = pool.submit(missing_images, images)
         facts["compose"] = compose.result().strip().lstrip("v")
         try:
-            facts["engine"], _, facts["docker_root"] = info.result().strip().partition(" ")
+            told = json.loads(info.result())
         except docker_cli.DockerError as error:
             facts["engine_error"] = str(error).splitlines()[0]
             return facts
+        facts["engine"], facts["docker_root"] = told["ServerVersion"], told["DockerRootDir"]
+        facts["proxied"] = bool(told.get("HttpProxy") or told.get("HttpsProxy"))
         prefix = f"{project}_"
         facts["volumes"] = sorted(name.removeprefix(prefix) for name in volumes.result().split())
         facts["networks"] = networks.result()
         facts["containers"] = present.result()
         facts["images_missing"] = missing.result()
+        tags = [tag for tag, _, digest in (image.partition("@") for image in facts["images_missing"]) if digest]
+        facts["images_loaded"] = [tag for tag, digests in zip(tags, pool.map(digests_of, tags), strict=True) if digests == "0"]
     return facts
 
 
@@ -216,6 +231,11 @@ def missing_images(images: list[str]) -> list[str]:
     if not images or quietly(["image", "inspect", "--format", "{{.Id}}", *images]):
         return []
     return [image for image in images if not quietly(["image", "inspect", "--format", "{{.Id}}", image])]
+
+
+def digests_of(image: str) -> str:
+    """How many digests Docker Engine knows of an image (none of one that was loaded or built), empty where it has no such image."""
+    return quietly(["image", "inspect", "--format", "{{len .RepoDigests}}", image]).strip()
 
 
 def list_networks(project: str) -> list[dict[str, Any]]:
@@ -251,10 +271,14 @@ def list_containers(project: str) -> list[dict[str, Any]]:
     ]
 
 
-def asked_ports(container: dict[str, Any]) -> list[int]:
-    """Ports of the host that a container asks for."""
+def asked_ports(container: dict[str, Any]) -> list[list[Any]]:
+    """``[address, port]`` of the host that a container asks for; all of them where it names no address."""
     asked = (container["HostConfig"]["PortBindings"] or {}).values()
-    return sorted({int(binding["HostPort"]) for bindings in asked for binding in bindings or [] if binding["HostPort"]})
+    found = set()
+    for binding in (binding for bindings in asked for binding in bindings or [] if binding["HostPort"]):
+        for address in (binding["HostIp"],) if binding["HostIp"] else ("0.0.0.0", "::"):
+            found.add((str(ipaddress.ip_address(address)), int(binding["HostPort"])))
+    return [list(pair) for pair in sorted(found)]
 
 
 if __name__ == "__main__":

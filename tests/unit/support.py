@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -91,3 +91,14 @@ def playbook(home: Path, *arguments: str, variables: Mapping[str, Any] | None = 
         check=False,
     )
     return Run(done.returncode, done.stdout)
+
+
+def texts(findings: Iterable[object]) -> list[str]:
+    """Return what an operator reads of preflight's findings."""
+    return [str(finding) for finding in findings]
+
+
+def the_one(findings: Iterable[object]) -> str:
+    """Return the text of the only finding."""
+    (text,) = texts(findings)
+    return text

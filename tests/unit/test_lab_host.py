@@ -6,8 +6,8 @@ import builtins
 import json
 import os
 import socket
+import subprocess
 import sys
-import tempfile
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
 from ansible_collections.pacs_emr.lab.plugins.modules import lab_host
 
-from .support import run_module
+from .support import ROOT, run_module
 
 # Lines as the kernel writes them (proc(5)): addresses are hexadecimal words in the byte order of the host, little-endian here.
 TCP = """\
@@ -41,11 +41,14 @@ br-0123456789ab\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 eth0\t0101010A\t0102000A\t0007\t0\t0\t100\tFFFFFFFF\t0\t0\t0
 """
 RELEASE = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\nID=debian\nHOME_URL="https://x/?a=b"\n'
-MOUNTS = """\
-/dev/sda1 / ext4 rw,relatime 0 0
-nas:/images /srv/images nfs4 rw,vers=4.2 0 0
-tmpfs /srv/images-old tmpfs rw 0 0
-"""
+MOUNTS = r"""
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 22 0:50 / /srv/images rw,relatime shared:9 master:2 - nfs4 nas:/images rw,vers=4.2
+41 22 0:51 / /srv/images-old rw - tmpfs tmpfs rw
+42 22 0:52 / /srv/two\040words\134x rw master:3 - xfs /dev/sdb1 rw
+43 22 0:53 / /srv/twice rw - tmpfs tmpfs rw
+44 43 0:54 / /srv/twice rw unbindable shared:7 - nfs nas:/twice rw
+""".lstrip()
 little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the kernel's words in the fixture are little-endian")
 
 
@@ -132,14 +135,16 @@ def test_distribution(files: dict[str, str | None]) -> None:
 @pytest.mark.parametrize(
     ("path", "mount"),
     [
-        ("/srv/images", "nfs4 at /srv/images"),
-        ("/srv/images/a", "nfs4 at /srv/images"),
-        ("/srv/images-old", "tmpfs at /srv/images-old"),
-        ("/srv/other", "ext4 at /"),
+        ("/srv/images", ("nfs4 at /srv/images", True)),
+        ("/srv/images/a", ("nfs4 at /srv/images", True)),
+        ("/srv/images-old", ("tmpfs at /srv/images-old", False)),
+        ("/srv/two words\\x/a", ("xfs at /srv/two words\\x", True)),
+        ("/srv/twice", ("nfs at /srv/twice", True)),
+        ("/srv/other", ("ext4 at /", True)),
     ],
 )
-def test_the_file_system_of_a_folder(files: dict[str, str | None], path: str, mount: str) -> None:
-    files["/proc/mounts"] = MOUNTS
+def test_the_mount_of_a_folder(files: dict[str, str | None], path: str, mount: tuple[str, bool]) -> None:
+    files["/proc/self/mountinfo"] = MOUNTS
     assert lab_host.mount_of(path) == mount
 
 
@@ -150,36 +155,62 @@ def test_free_space_of_a_folder_that_will_be(tmp_path: Path) -> None:
 def test_storage_of_each_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lab_host.storage("", "mark") is None
     absent = lab_host.storage(str(tmp_path / "gone"), "mark")
-    assert absent == {"exists": False, "marker": False, "writable": False, "mount": ""}
+    assert absent == {"exists": False, "marker": False, "writable": False, "mount": "", "propagates": False}
 
-    asked: list[tuple[str, int]] = []
-
-    def writable(path: str, uid: int) -> bool:
-        asked.append((path, uid))
-        return True
-
-    monkeypatch.setattr(lab_host, "writable_for", writable)
-    there = lab_host.storage(str(tmp_path), "mark")
-    assert there is not None
-    assert (there["exists"], there["marker"], there["writable"]) == (True, False, True)
-    assert " at /" in there["mount"]
-    assert asked == [(str(tmp_path), 1023)]
-    (tmp_path / "mark").touch()
-    again = lab_host.storage(str(tmp_path), "mark")
-    assert again is not None
-    assert again["marker"] is True
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(lab_host, "seen_by", lambda uid, path, marker: seen.append((uid, path, marker)) or (True, False))
+    monkeypatch.setattr(lab_host, "mount_of", lambda path: (f"ext4 at {path}", True))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    there = lab_host.storage(str(tmp_path / "link"), "mark")
+    assert there == {"exists": True, "marker": True, "writable": False, "mount": f"ext4 at {tmp_path}/real", "propagates": True}
+    assert seen == [(1023, str(tmp_path / "link"), "mark")]
 
 
-def test_writable_is_tried_as_the_archives_user() -> None:
-    """Whoever cannot become that user cannot say that it may write; pytest's own folder would be closed to it."""
-    root = os.geteuid() == 0
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        assert lab_host.writable_for(folder, lab_host.ARCHIVE_UID) is False
-        if root:
-            os.chown(folder, lab_host.ARCHIVE_UID, lab_host.ARCHIVE_UID)
-        assert lab_host.writable_for(folder, lab_host.ARCHIVE_UID) is root
-        assert os.listdir(folder) == []
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the archive's user")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A folder that only the archive's user may enter, below one that only root may."""
+    folder = tmp_path / "closed" / "images"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0o700)
+    os.chown(folder, lab_host.ARCHIVE_UID, lab_host.ARCHIVE_UID)
+    folder.chmod(0o700)
+    return folder
+
+
+@as_root
+def test_the_folder_is_seen_as_the_archives_user_sees_it(closed: Path) -> None:
+    assert lab_host.seen_by(lab_host.ARCHIVE_UID, str(closed), "mark") == (False, True)
+    (closed / "mark").touch()
+    assert lab_host.seen_by(lab_host.ARCHIVE_UID, str(closed), "mark") == (True, True)
+    assert os.listdir(closed) == ["mark"]
+    os.chown(closed, 0, 0)
+    assert lab_host.seen_by(lab_host.ARCHIVE_UID, str(closed), "mark") == (False, False)
+    closed.chmod(0o755)
+    assert lab_host.seen_by(lab_host.ARCHIVE_UID, str(closed), "mark") == (True, False)
+
+
+@as_root
+def test_a_folder_that_is_closed_to_root_itself_is_no_unmarked_one(closed: Path) -> None:
+    """As with root_squash: here root lacks the capabilities that open every file to it."""
+    (closed / "mark").touch()
+    powerless = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    code = "import sys; from ansible_collections.pacs_emr.lab.plugins.modules import lab_host as h; import os; "
+    code += "print(os.path.isfile(sys.argv[1] + '/mark'), h.seen_by(h.ARCHIVE_UID, sys.argv[1], 'mark'))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
+    run = subprocess.run(
+        [*powerless, sys.executable, "-c", code, str(closed)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "False (True, True)\n", run.stderr
+
+
+def test_whoever_cannot_become_that_user_cannot_say_that_it_may_write(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root can become any user")
+    assert lab_host.seen_by(lab_host.ARCHIVE_UID, str(tmp_path), "mark") == (False, False)
 
 
 def test_first_boot_records(tmp_path: Path) -> None:
@@ -241,7 +272,7 @@ CONTAINERS = [
 def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Answers of docker by how the call begins; a call without an answer fails."""
     answers = {
-        "info": "26.1.5 /var/lib/docker\n",
+        "info": json.dumps({"ServerVersion": "26.1.5", "DockerRootDir": "/var/lib/docker", "HttpProxy": ""}),
         "compose version": "v2.26.1\n",
         "volume ls": "p_ldap-data\np_pacs-db\n",
         "network ls": "a b c\n",
@@ -249,6 +280,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "ps": "x y\n",
         "container inspect": json.dumps(CONTAINERS),
         "image inspect --format {{.Id}} there": "sha256:1\n",
+        "image inspect --format {{len .RepoDigests}} loaded": "0\n",
+        "image inspect --format {{len .RepoDigests}} pulled": "1\n",
     }
 
     def run(args: list[str], stdin: str | None = None, timeout: float = 120) -> str:
@@ -272,7 +305,14 @@ def test_what_of_the_lab_docker_engine_holds(engine: dict[str, str]) -> None:
     assert found["volumes"] == ["ldap-data", "pacs-db"]
     assert found["images_missing"] == ["gone"]
     assert found["containers"] == [
-        {"service": "ldap", "id": "1", "state": "created", "exit_code": 0, "health": "starting", "ports": [389]},
+        {
+            "service": "ldap",
+            "id": "1",
+            "state": "created",
+            "exit_code": 0,
+            "health": "starting",
+            "ports": [["127.0.0.1", 389], ["::1", 389]],
+        },
         {"service": "", "id": "2", "state": "exited", "exit_code": 1, "health": "", "ports": []},
         {"service": "", "id": "3", "state": "running", "exit_code": 0, "health": "", "ports": []},
     ]
@@ -281,6 +321,23 @@ def test_what_of_the_lab_docker_engine_holds(engine: dict[str, str]) -> None:
         {"name": "p_default", "subnets": ["10.213.0.0/24"], "device": "br-0123456789ab", "ours": True},
         {"name": "odd", "subnets": [], "device": "br-aaaaaaaaaaaa", "ours": False},
     ]
+
+
+def test_an_image_that_is_here_but_without_any_digest_was_loaded(engine: dict[str, str]) -> None:
+    found = lab_host.engine("p", ["loaded@sha256:1", "pulled@sha256:1", "gone@sha256:1", "gone"])
+    assert found["images_missing"] == ["loaded@sha256:1", "pulled@sha256:1", "gone@sha256:1", "gone"]
+    assert found["images_loaded"] == ["loaded"]
+
+
+@pytest.mark.parametrize(("told", "proxied"), [({}, False), ({"HttpProxy": "http://p:1"}, True), ({"HttpsProxy": "http://p:1"}, True)])
+def test_whether_docker_engine_has_a_proxy(engine: dict[str, str], told: dict[str, str], proxied: bool) -> None:
+    engine["info"] = json.dumps({"ServerVersion": "26.1.5", "DockerRootDir": "/var/lib/docker"} | told)
+    assert lab_host.engine("p", [])["proxied"] is proxied
+
+
+def test_a_port_on_every_address_and_one_of_ipv6() -> None:
+    bindings = {"80/tcp": [{"HostIp": "", "HostPort": "80"}], "81/tcp": [{"HostIp": "0:0::1", "HostPort": "81"}]}
+    assert lab_host.asked_ports({"HostConfig": {"PortBindings": bindings}}) == [["0.0.0.0", 80], ["::", 80], ["::1", 81]]
 
 
 def test_an_engine_without_compose_or_that_does_not_answer(engine: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.pacs_emr.lab.plugins.action import lab_preflight
 from ansible_collections.pacs_emr.lab.plugins.module_utils import secrets, services
 
 from .support import SERVICES, defaults, load, playbook
-from .test_preflight import facts as facts_of_then
+from .test_preflight_host import facts as facts_of_then
 
 HOST = "lab1"
 
@@ -40,12 +40,13 @@ def file(tmp_path: Path) -> Path:
 def judge(
     file: Path,
     told: dict[str, Any] | None = None,
-    tags: list[str] | None = None,
+    arguments: dict[str, Any] | None = None,
     groups: dict[str, list[str]] | None = None,
     played: list[str] | None = None,
+    answer: dict[str, Any] | None = None,
     **inventory: Any,
 ) -> list[str]:
-    """Return the findings for one host whose inventory says this; ``told`` are the facts."""
+    """Return the findings for one host whose inventory says this; ``told`` are the facts, else ``answer`` is what the module says."""
     placed = groups or PLACED
     said = {**BASICS, "lab_secrets_file": str(file), **inventory}
     seen = {
@@ -58,12 +59,15 @@ def judge(
         "hostvars": dict.fromkeys(placed["lab"], said),
         "ansible_play_hosts_all": played or placed["lab"],
     }
-    task = MagicMock(async_val=0, args={"tags": tags or [], **({"facts": told} if told else {})})
+    task = MagicMock(async_val=0, args={"look": bool(told or answer), **(arguments or {})})
     loader = DataLoader()
     action = lab_preflight.ActionModule(task, MagicMock(), MagicMock(), loader, Templar(loader, seen), MagicMock())
+    action._execute_module = MagicMock(return_value=answer or {"changed": False, "host": told})
     result = action.run(None, seen)
     assert result["changed"] is False
-    found: list[str] = result["findings"]
+    assert result.get("host") == (told if action._execute_module.called else None)
+    assert {name: result.get(name) for name in answer or {}} == (answer or {})
+    found: list[str] = result.get("findings", [])
     return found
 
 
@@ -81,7 +85,7 @@ def test_names_and_groups_and_tags_come_together_and_first(file: Path) -> None:
     """F-ANS-2: with a name that nobody reads, types and values cannot be judged yet."""
     found = judge(
         file,
-        tags=["deploy", "konfigure"],
+        arguments={"tags": ["deploy", "konfigure"], "skip_tags": ["deploi"]},
         groups=PLACED | {"edge": []},
         AE_TITLE="X",
         ARC_TAG="5.34.1",
@@ -90,7 +94,15 @@ def test_names_and_groups_and_tags_come_together_and_first(file: Path) -> None:
         lab_tiemzone="Etc/UTC",
         arc_heap_mb="x",
     )
-    assert about(found) == ["AE_TITLE", "ARC_TAG", "POSTGRES_PASSWORD", "lab_tiemzone", "inventory group edge", "--tags konfigure"]
+    assert about(found) == [
+        "AE_TITLE",
+        "ARC_TAG",
+        "POSTGRES_PASSWORD",
+        "lab_tiemzone",
+        "inventory group edge",
+        "--tags konfigure",
+        "--skip-tags deploi",
+    ]
 
 
 def test_types_and_what_cannot_be_evaluated_come_together(file: Path) -> None:
@@ -107,6 +119,27 @@ def test_types_and_what_cannot_be_evaluated_come_together(file: Path) -> None:
         "ldap_tag: has no value",
     ):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "where"),
+    [
+        ("lab_image_source", "docker", ["variable of role lab"]),
+        ("lab_services", ["ldap", "mirth"], ["lab_services"]),
+        ("lab_root", "pacs-emr", ["lab_root"]),
+        ("lab_project", "My Lab", ["lab_project"]),
+        ("arc_storage_path", "images", ["arc_storage_path"]),
+        ("arc_image", trust_as_template("{{ nowhere }}"), ["arc_image"]),
+        ("lab_images", {"arc": {"tag": "1"}}, [f"{service}_image" for service in SERVICES]),
+    ],
+)
+def test_what_the_look_at_the_host_needs_is_judged_before_it(file: Path, name: str, value: Any, where: list[str]) -> None:
+    """The host is not asked, and what is made of a wrong value is not blamed as well."""
+    assert sorted(about(judge(file, facts(memory_mb=1), **{name: value}))) == sorted(where)
+
+
+def test_a_host_that_cannot_be_asked_says_so_itself(file: Path) -> None:
+    assert judge(file, answer={"failed": True, "msg": "no python"}) == []
 
 
 def test_values_come_together_with_the_hosts_state(file: Path) -> None:
@@ -142,7 +175,7 @@ def test_a_service_of_another_host_needs_nothing_here(file: Path) -> None:
 
 
 def test_storage_is_judged_where_the_archive_is(file: Path) -> None:
-    gone = {"exists": False, "marker": False, "writable": False, "mount": ""}
+    gone = {"exists": False, "marker": False, "writable": False, "mount": "", "propagates": False}
     assert about(judge(file, facts(storage=gone), arc_storage_path="/srv/images")) == ["arc_storage_path on lab1"]
 
 
@@ -186,6 +219,15 @@ def test_a_secret_read_at_the_first_boot_only_has_changed(file: Path) -> None:
     assert "another.Value" not in text
 
 
+def test_a_missing_secret_that_every_run_sets_is_made_whatever_there_is(file: Path) -> None:
+    file.write_text(secrets.lines({key: value for key, value in load(file).items() if not key.startswith("ldap_user_")}))
+    assert judge(file, facts(volumes=DATA, first_boot=records(file))) == []
+
+
+def test_data_of_a_service_that_keeps_no_secret_needs_no_digest_key(tmp_path: Path) -> None:
+    assert about(judge(tmp_path / "gone.yml", facts(volumes=["pacs-storage"]), lab_adopt_data=True)) == []
+
+
 def test_a_missing_secret_stops_only_where_its_service_holds_data(file: Path) -> None:
     told = facts(volumes=["ldap-data"], first_boot=records(file))
     values = load(file)
@@ -203,7 +245,8 @@ def test_a_lost_secrets_file_stops_and_a_first_run_makes_one(tmp_path: Path) -> 
     gone = tmp_path / "secrets.yml"
     assert judge(gone, facts()) == []
     found = judge(gone, facts(volumes=DATA))
-    assert set(about(found)) == {f"secrets.yml, {key}" for key in KEYS}
+    kept = services.secret_keepers(services.load_all(SERVICES))
+    assert set(about(found)) == {f"secrets.yml, {key}" for key in KEYS if kept[key]}
 
 
 def test_volumes_whose_record_is_gone_are_adopted_when_asked(file: Path) -> None:
@@ -225,7 +268,7 @@ def test_a_secrets_file_that_cannot_be_read_is_a_finding_among_others(file: Path
 # --- as Ansible runs it ----------------------------------------------------------------------------------------------
 
 NAMES = {"AE_TITLE": "X", "ARC_TAG": "5.34.1", "arc_tag": "5.34.2", "POSTGRES_PASSWORD": "x"}
-VALUES = {"arc_heap_mb": "x", "ldap_port": "ldap", "lab_min_disk_gb": "much"}
+VALUES = {"lab_image_source": "docker", "lab_root": "pacs-emr", "arc_heap_mb": "x", "ldap_port": "ldap", "lab_min_disk_gb": "much"}
 
 
 @pytest.mark.parametrize(
@@ -233,10 +276,16 @@ VALUES = {"arc_heap_mb": "x", "ldap_port": "ldap", "lab_min_disk_gb": "much"}
     [
         (
             NAMES,
-            ["--tags", "deploi"],
-            ["is now arc_ae_title", "is the old name of arc_tag", "POSTGRES_PASSWORD: was removed", "--tags deploi"],
+            ["--tags", "deploi", "--skip-tags", "konfigure"],
+            [
+                "is now arc_ae_title",
+                "is the old name of arc_tag",
+                "POSTGRES_PASSWORD: was removed",
+                "--tags deploi",
+                "--skip-tags konfigure",
+            ],
         ),
-        (VALUES, [], ["arc_heap_mb", "ldap_port", "lab_min_disk_gb"]),
+        (VALUES, [], ["lab_image_source", "'pacs-emr' cannot be taken", "arc_heap_mb", "ldap_port", "lab_min_disk_gb"]),
     ],
     ids=["names", "values"],
 )
@@ -244,7 +293,7 @@ def test_a_run_with_several_faults_ends_before_any_change_in_one_message(
     tmp_path: Path, given: dict[str, Any], arguments: list[str], words: list[str]
 ) -> None:
     lost = {"lab_root": str(tmp_path / "root"), "lab_secrets_file": str(tmp_path / "secrets.yml"), "lab_project": "unit-test-nowhere"}
-    run = playbook(tmp_path, "-i", "inventory/demo", "site.yml", "--check", *arguments, variables=lost | given)
+    run = playbook(tmp_path, "-i", "inventory/demo", "site.yml", "--check", *arguments, variables={**lost, **given})
     assert run.returncode != 0
     assert run.output.count("FAILED! =>") == 1
     message = run.output[run.output.index("FAILED! =>") :]

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret, VaultSecretsContext
 from ansible_collections.pacs_emr.lab.plugins.action import lab_secrets
-from ansible_collections.pacs_emr.lab.plugins.module_utils import preflight, secrets, services
+from ansible_collections.pacs_emr.lab.plugins.module_utils import preflight_data, secrets, services
 
 from .support import SERVICES
 
@@ -71,7 +71,9 @@ def single(key: str, value: str) -> str:
 )
 def test_a_value_that_some_entrypoint_would_cut_or_expand_is_refused_by_the_name_of_its_key(value: str) -> None:
     """F-ANS-3."""
-    (finding,) = preflight.secrets({"pacs_db_password": value}, "secrets.yml", {"pacs_db_password": ["pacs_db"]}, lambda _: False, True)
+    (finding,) = preflight_data.secrets(
+        {"pacs_db_password": value}, "secrets.yml", {"pacs_db_password": ["pacs_db"]}, lambda _: False, True
+    )
     text = str(finding)
     assert "secrets.yml, pacs_db_password" in text
     assert "A-Z a-z 0-9 . _ -" in text

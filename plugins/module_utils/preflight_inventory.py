@@ -1,0 +1,262 @@
+"""What the inventory says, judged without asking any host: names, types, groups, versions, AE titles. Pure checks."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.pacs_emr.lab.plugins.module_utils import secrets as secrets_file
+from ansible_collections.pacs_emr.lab.plugins.module_utils.preflight_finding import Finding
+from ansible_collections.pacs_emr.lab.plugins.module_utils.services import Service
+
+#: AE titles that upstream's LDAP creates itself, besides the archive's own two (dcm4chee.md §1.2).
+RESERVED_AE_TITLES = {
+    "AS_RECEIVED",
+    "IOCM_EXPIRED",
+    "IOCM_PAT_SAFETY",
+    "IOCM_QUALITY",
+    "IOCM_REGULAR_USE",
+    "IOCM_WRONG_MWL",
+    "SCHEDULEDSTATION",
+    "STORESCP",
+}
+
+
+def unknown_variables(
+    names: Iterable[str], known: Iterable[str], renamed: Mapping[str, Mapping[str, str]], prefixes: Iterable[str]
+) -> list[Finding]:
+    """Find variables that nobody reads: those with one of our prefixes, and those within two letters of a name that we know.
+
+    :param names: what the inventory and the command line set for a host
+    :param renamed: old name → ``{now: new name}`` or ``{gone: what replaces it}``
+    """
+    names, known = set(names), set(known)
+    ours = tuple(prefix + "_" for prefix in prefixes)
+    found = []
+    for name in sorted(names - known):
+        if name in renamed:
+            found.append(old_variable(name, renamed[name], names))
+        elif name.startswith(ours):
+            near = get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            found.append(
+                Finding(name, "no variable of the lab has this name", f"{hint}docs/variables.md lists them all; remove or correct it")
+            )
+        else:
+            near = [other for other in sorted(known) if within_two(name, other)]
+            if near:
+                found.append(
+                    Finding(
+                        name,
+                        f"is nearly {near[0]}, and nobody reads it",
+                        f"write {near[0]}, or choose another name for a variable of your own",
+                    )
+                )
+    return found
+
+
+def old_variable(name: str, change: Mapping[str, str], names: set[str]) -> Finding:
+    """Describe a variable that had another name, or existed, in an earlier release or in the seed's .env."""
+    if "gone" in change:
+        return Finding(name, "was removed", change["gone"])
+    if change["now"] in names:
+        return Finding(name, f"is the old name of {change['now']}, and both are set", f"keep {change['now']}, remove {name}")
+    return Finding(name, f"is now {change['now']}", change.get("fix") or f"rename it to {change['now']}")
+
+
+def within_two(one: str, other: str) -> bool:
+    """Whether at most two letters must be put in, left out or changed to turn one name into the other; short names are not compared."""
+    if min(len(one), len(other)) < 6 or abs(len(one) - len(other)) > 2:
+        return False
+    previous = list(range(len(other) + 1))
+    for row, letter in enumerate(one, 1):
+        current = [row]
+        for column, against in enumerate(other, 1):
+            current.append(min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (letter != against)))
+        previous = current
+    return previous[-1] <= 2
+
+
+def typed(options: Mapping[str, Any], variables: Mapping[str, Any], role: str) -> tuple[dict[str, Any], list[Finding]]:
+    """Return variables in the types of a role's argument specs (the command line gives texts), and what does not fit them."""
+    given = {name: variables[name] for name in options if name in variables}
+    result = ArgumentSpecValidator(dict(options)).validate(given)
+    found = [
+        Finding(
+            f"variable of role {role}",
+            message.rstrip("."),
+            "correct it in inventory/<lab>/group_vars/all/lab.yml; docs/variables.md says what it takes",
+        )
+        for message in result.error_messages
+    ]
+    found += [
+        Finding(name, "has no value", 'give it one ("" is an empty text), or remove it to get its default')
+        for name, value in given.items()
+        if value is None
+    ]
+    return {name: result.validated_parameters[name] for name in given}, found
+
+
+def groups(hosts: Mapping[str, list[str]], services: Iterable[str]) -> list[Finding]:
+    """Check that each service is placed on exactly one host of the group ``lab``."""
+    found = []
+    lab = set(hosts.get("lab") or [])
+    for service in services:
+        placed = hosts.get(service) or []
+        if len(placed) != 1:
+            say = "has no host" if not placed else f"has {len(placed)} hosts ({', '.join(placed)})"
+            found.append(
+                Finding(f"inventory group {service}", f"{say}; the lab has one {service}", f"put exactly one host into the group {service}")
+            )
+        elif placed[0] not in lab:
+            found.append(
+                Finding(
+                    f"inventory group {service}",
+                    f"its host {placed[0]} is not in the group lab",
+                    "make the group a child of lab (inventory/single/hosts.yml)",
+                )
+            )
+    return found
+
+
+def tags(option: str, asked: Iterable[str], known: Iterable[str]) -> list[Finding]:
+    """Check --tags and --skip-tags: an unknown one would run nothing, or skip nothing, and report success."""
+    special = {"all", "always", "never", "tagged", "untagged"}
+    return [
+        Finding(f"{option} {tag}", "no task has this tag", f"use one of {', '.join(sorted(known))}")
+        for tag in asked
+        if tag not in special | set(known)
+    ]
+
+
+def basics(variables: Mapping[str, Any], described: Iterable[str]) -> list[Finding]:
+    """Check what everything else is made of: the lab's services, its folders, and its name in Compose.
+
+    :param described: services that have a role
+    """
+    found = [
+        Finding("lab_services", f"there is no service '{name}'", f"use some of {', '.join(described)}")
+        for name in sorted(set(variables.get("lab_services") or []) - set(described))
+    ]
+    shapes = {
+        "lab_root": (r"/+[^/].*", "give a folder of the lab's own, from / on"),
+        "lab_project": (r"[a-z0-9][a-z0-9_-]*", "use small letters, digits, _ and -"),
+        "arc_storage_path": (r"(/+[^/].*)?", "give a folder from / on, or an empty text for the volume pacs-storage"),
+    }
+    found += [
+        Finding(name, f"'{variables[name]}' cannot be taken", fix)
+        for name, (shape, fix) in shapes.items()
+        if name in variables and not re.fullmatch(shape, str(variables[name]))
+    ]
+    return found
+
+
+def binds(variables: Mapping[str, Any], here: Mapping[str, Service], host: str) -> list[Finding]:
+    """Check that everything is published on an address, or not at all.
+
+    What clients on other hosts need is published on the host's lab_address, unless the lab says otherwise.
+    """
+    wrong: dict[str, list[str]] = {}
+    for service in here.values():
+        for name in service.publishes:
+            bind = str(variables.get(f"{name}_bind") or "")
+            if bind and not is_address(bind):
+                wrong.setdefault(bind, []).append(f"{name}_bind")
+    return [
+        Finding(
+            f"lab_address of {host}",
+            f"'{bind}' is a name, and {' and '.join(names)} need(s) an address of the host: clients on other hosts use it",
+            f"set lab_address (or ansible_host) of {host} to its IP address, or {' and '.join(names)} themselves",
+        )
+        if bind == variables.get("lab_address")
+        else Finding(
+            ", ".join(names),
+            f"'{bind}' is no address",
+            "give an address of the host, 0.0.0.0 for all, or an empty text to publish nothing",
+        )
+        for bind, names in wrong.items()
+    ]
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def matching_versions(arc: str, ldap: str, pacs_db: str) -> list[Finding]:
+    """Check the trio (dcm4chee.md §0 trap 1): LDAP's suffix is the archive's minor.patch, the database's suffix its minor."""
+    parts = re.match(r"5\.(\d+)\.(\d+)(-secure|-secure-ui)?\Z", arc)
+    if not parts:
+        return [Finding("arc_tag", f"{arc} is no release of the archive", "use a tag like 5.34.2")]
+    minor, patch = parts[1], parts[2]
+    found = []
+    if not ldap.endswith(f"-{minor}.{patch}"):
+        found.append(
+            Finding(
+                "ldap_tag",
+                f"{ldap} does not belong to the archive {arc}",
+                f"use an LDAP tag that ends in -{minor}.{patch} (docs/images.md)",
+            )
+        )
+    if pacs_db.rpartition("-")[2] != minor:
+        found.append(
+            Finding(
+                "pacs_db_tag",
+                f"{pacs_db} does not belong to the archive {arc}",
+                f"use a database tag that ends in -{minor} (docs/images.md)",
+            )
+        )
+    return found
+
+
+def ae_table(table: list[Mapping[str, Any]], own: Iterable[str]) -> list[Finding]:
+    """Check the AE table: well-formed titles (DICOM PS3.5: at most 16 characters, no backslash), unique, not the archive's own.
+
+    LDAP does not tell upper from lower case, so titles that differ in nothing else are the same.
+    """
+    found = []
+    seen: set[str] = set()
+    taken = {title.upper() for title in own} | RESERVED_AE_TITLES
+    for row in table:
+        title = str(row.get("ae_title", ""))
+        where = f"lab_ae_table, {title or row}"
+        if not re.match(r"[!-\[\]-~]{1,16}\Z", title):
+            found.append(Finding(where, "is no AE title", "use 1 to 16 printable characters without blanks and backslash"))
+        elif title.upper() in taken:
+            found.append(Finding(where, "is an AE title of the archive itself", "choose another one"))
+        elif title.upper() in seen:
+            found.append(Finding(where, "stands twice", "keep one row for each AE title"))
+        seen.add(title.upper())
+        if not row.get("host") or not 0 < int(row.get("port") or 0) < 65536:
+            found.append(Finding(where, "lacks host or port", "give the address and port at which this AE takes associations"))
+    return found
+
+
+def own_ae_titles(archive: str, worklist: str) -> list[Finding]:
+    """Check the archive's own AE titles: they become part of URLs and DNs, and LDAP holds each once."""
+    found = []
+    for name, title in (("arc_ae_title", archive), ("arc_worklist_ae_title", worklist)):
+        if not re.match(r"[A-Za-z0-9_.-]{1,16}\Z", title):
+            found.append(Finding(name, f"'{title}' cannot be the archive's AE title", "use 1 to 16 characters out of A-Z a-z 0-9 _ . -"))
+        elif title.upper() in RESERVED_AE_TITLES:
+            found.append(Finding(name, f"{title} is another AE title of the archive itself", "choose another one"))
+    if archive.upper() == worklist.upper():
+        found.append(Finding("arc_worklist_ae_title", f"{worklist} is also arc_ae_title", "choose two different titles"))
+    return found
+
+
+def secret_length(length: int) -> list[Finding]:
+    """Check that the next run takes the secrets that this one makes."""
+    if secrets_file.SHORTEST <= length <= secrets_file.LONGEST:
+        return []
+    return [
+        Finding("lab_secret_length", f"{length} is no length of a secret", f"give one of {secrets_file.SHORTEST} to {secrets_file.LONGEST}")
+    ]
