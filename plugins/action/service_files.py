@@ -39,7 +39,9 @@ class ActionModule(ActionBase):
         """
         super().run(tmp, task_vars)
         assert task_vars is not None
-        _, args = self.validate_argument_spec({"services": {"type": "list", "elements": "str", "required": True}})
+        _, args = self.validate_argument_spec(
+            {"services": {"type": "list", "elements": "str", "required": True}, "check_folder": {"type": "path", "required": True}}
+        )
         role = self._task._role
         if role is None:
             raise AnsibleActionFail("service_files places the templates of its own role too: use it inside a role")
@@ -52,7 +54,7 @@ class ActionModule(ActionBase):
         return dict(
             self._execute_module(
                 module_name="pacs_emr.lab.service_files",
-                module_args={"root": self._value("lab_root"), "folders": [*folders, project]},
+                module_args={"root": self._value("lab_root"), "check_folder": args["check_folder"], "folders": [*folders, project]},
                 task_vars=task_vars,
             )
         )

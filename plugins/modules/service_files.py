@@ -7,12 +7,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-#: In check mode the rendered Compose files go here, so that Compose can be asked what it would do; the role `stack` removes it.
-STAGING = "/run/pacs-emr-check"
-
 
 def main() -> None:
-    """Place files and secrets; ``changed``, ``placed``, ``removed`` (paths below the root) and a diff without secrets are returned."""
+    """Place files and secrets; ``changed``, ``placed``, ``removed`` (paths below the root) and a diff without secrets are returned.
+
+    In check mode the rendered Compose files go to ``check_folder``, so that Compose can be asked what it would do.
+    """
     path = {"type": "str", "required": True}
     files = {"type": "list", "elements": "dict", "options": {"path": path, "content": {"type": "str", "required": True}}}
     # `no_log` on `content` alone: on the whole list it would blank every other string of the result and the diff.
@@ -25,6 +25,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},
+            "check_folder": {"type": "path", "required": True},
             "folders": {"type": "list", "elements": "dict", "required": True, "options": options},
         },
         supports_check_mode=True,
@@ -52,7 +53,7 @@ class Host:
         for file in wanted["files"]:
             self.put(os.path.join(name, file["path"]), file["content"], "0755" if file["content"].startswith("#!") else "0644")
             if self.module.check_mode and file["path"] == "compose.yaml":
-                stage(os.path.join(STAGING, name, file["path"]), file["content"])
+                stage(os.path.join(self.module.params["check_folder"], name, file["path"]), file["content"])
         if wanted["record"]:
             self.put(f"first-boot/{name}.json", wanted["record"], "0644")
         if wanted["prune"]:

@@ -26,12 +26,6 @@ DIGEST_KEY = "digest.key-of-the-lab"
 # --- the module on the host ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(service_files, "STAGING", str(tmp_path / "staging"))
-    return tmp_path / "staging"
-
-
 def folder(
     files: dict[str, str], secrets: dict[str, str] | None = None, name: str = "toy", record: str = "", prune: bool = True
 ) -> dict[str, Any]:
@@ -45,7 +39,7 @@ def folder(
 
 
 def bring(home: Path, *folders: dict[str, Any], check: bool = False) -> dict[str, Any]:
-    return run_module(service_files, home, check, root=str(home / "root"), folders=list(folders))
+    return run_module(service_files, home, check, root=str(home / "root"), check_folder=str(home / "staging"), folders=list(folders))
 
 
 def mode(path: Path) -> int:
@@ -56,7 +50,7 @@ def tree(path: Path) -> dict[str, str]:
     return {str(file.relative_to(path)): file.read_text() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-def test_files_secrets_and_the_record_are_placed(tmp_path: Path, staging: Path) -> None:
+def test_files_secrets_and_the_record_are_placed(tmp_path: Path) -> None:
     files = {"compose.yaml": "services: {}\n", "run.sh": "#!/bin/sh\n", "deep/er/log.yml": "ümlaut: 日本\n"}
     result = bring(tmp_path, folder(files, {"secrets/toy": SECRET}, record="{}\n"), folder({"compose.yaml": "x\n"}, name=".", prune=False))
     root = tmp_path / "root"
@@ -71,10 +65,10 @@ def test_files_secrets_and_the_record_are_placed(tmp_path: Path, staging: Path) 
     assert mode(root / "toy/compose.yaml") == 0o644
     assert mode(root / "toy/run.sh") == 0o755
     assert SECRET not in json.dumps(result)
-    assert not staging.exists()
+    assert not (tmp_path / "staging").exists()
 
 
-def test_the_same_again_changes_nothing(tmp_path: Path, staging: Path) -> None:
+def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
     wanted = folder({"a": "1\n", "run.sh": "#!/bin/sh\n"}, {"secrets/toy": SECRET}, record="{}\n")
     bring(tmp_path, wanted)
     before = {path: path.stat().st_ino for path in (tmp_path / "root").rglob("*")}
@@ -84,20 +78,20 @@ def test_the_same_again_changes_nothing(tmp_path: Path, staging: Path) -> None:
 
 
 @pytest.mark.parametrize("newline", ["a\r\nb\r\n", "no newline at the end", "", "tabs\tand \\ backslashes\n"])
-def test_content_is_kept_byte_by_byte(tmp_path: Path, staging: Path, newline: str) -> None:
+def test_content_is_kept_byte_by_byte(tmp_path: Path, newline: str) -> None:
     bring(tmp_path, folder({"a": newline}))
     assert (tmp_path / "root/toy/a").read_bytes() == newline.encode()
     assert bring(tmp_path, folder({"a": newline}))["changed"] is False
 
 
-def test_the_diff_shows_files_and_no_secret(tmp_path: Path, staging: Path) -> None:
+def test_the_diff_shows_files_and_no_secret(tmp_path: Path) -> None:
     bring(tmp_path, folder({"a": "old\n"}, {"secrets/toy": SECRET}))
     result = bring(tmp_path, folder({"a": "new\n"}, {"secrets/toy": SECRET + "2"}))
     assert result["diff"] == [{"before": "old\n", "after": "new\n", "before_header": "toy/a", "after_header": "toy/a"}]
     assert sorted(result["placed"]) == ["toy/a", "toy/secrets/toy"]
 
 
-def test_modes_that_somebody_changed_are_brought_back(tmp_path: Path, staging: Path) -> None:
+def test_modes_that_somebody_changed_are_brought_back(tmp_path: Path) -> None:
     wanted = folder({"a": "1\n"}, {"secrets/toy": SECRET})
     bring(tmp_path, wanted)
     (tmp_path / "root/toy/secrets/toy").chmod(0o644)
@@ -110,7 +104,7 @@ def test_modes_that_somebody_changed_are_brought_back(tmp_path: Path, staging: P
     assert mode(tmp_path / "root/toy/a") == 0o644
 
 
-def test_what_is_no_longer_listed_is_removed_in_its_own_folder_only(tmp_path: Path, staging: Path) -> None:
+def test_what_is_no_longer_listed_is_removed_in_its_own_folder_only(tmp_path: Path) -> None:
     bring(tmp_path, folder({"a": "1\n", "deep/b": "2\n"}, {"secrets/old": SECRET}), folder({"x": "1\n"}, name="other"))
     (tmp_path / "root/kept-by-hand").write_text("x")
     result = bring(tmp_path, folder({"a": "1\n"}), folder({"compose.yaml": "x\n"}, name=".", prune=False))
@@ -119,7 +113,7 @@ def test_what_is_no_longer_listed_is_removed_in_its_own_folder_only(tmp_path: Pa
     assert set(tree(tmp_path / "root")) == {"toy/a", "other/x", "kept-by-hand", "compose.yaml"}
 
 
-def test_check_mode_writes_nothing_but_the_compose_files_of_the_check(tmp_path: Path, staging: Path) -> None:
+def test_check_mode_writes_nothing_but_the_compose_files_of_the_check(tmp_path: Path) -> None:
     bring(tmp_path, folder({"compose.yaml": "old\n", "a": "1\n", "b": "2\n"}, {"secrets/toy": SECRET}))
     before = tree(tmp_path / "root")
     changed = folder({"compose.yaml": "new\n", "a": "changed\n"}, {"secrets/toy": SECRET + "2"}, record="{}\n")
@@ -127,20 +121,15 @@ def test_check_mode_writes_nothing_but_the_compose_files_of_the_check(tmp_path: 
     assert tree(tmp_path / "root") == before
     assert sorted(result["placed"]) == ["compose.yaml", "first-boot/toy.json", "toy/a", "toy/compose.yaml", "toy/secrets/toy"]
     assert result["removed"] == ["toy/b"]
-    assert tree(staging) == {"toy/compose.yaml": "new\n", "compose.yaml": "project\n"}
-    assert mode(staging / "toy") == 0o700
+    assert tree(tmp_path / "staging") == {"toy/compose.yaml": "new\n", "compose.yaml": "project\n"}
+    assert mode(tmp_path / "staging/toy") == 0o700
     assert not list(tmp_path.rglob("fresh"))
 
 
-def test_check_mode_on_a_virgin_host_makes_no_folder(tmp_path: Path, staging: Path) -> None:
+def test_check_mode_on_a_virgin_host_makes_no_folder(tmp_path: Path) -> None:
     result = bring(tmp_path, folder({"a": "1\n"}, {"secrets/toy": SECRET}, record="{}\n"), check=True)
     assert result["changed"] is True
     assert not (tmp_path / "root").exists()
-
-
-def test_the_folder_of_a_check_is_the_one_that_the_role_asks_compose_about_and_removes() -> None:
-    text = (ROLES / "stack/tasks/check.yml").read_text(encoding="utf-8")
-    assert f"stack_source: {service_files.STAGING}\n" in text
 
 
 # --- the action on the controller ------------------------------------------------------------------------------------
@@ -171,7 +160,7 @@ def roles(tmp_path: Path) -> Path:
         "toy/templates/a.conf.j2": "name = {{ toy_name }}\n",
         "toy/templates/deep/run.sh.j2": "#!/bin/sh\necho {{ toy_words | join(' ') }} '\\n'\n",
         "project/templates/compose.yaml.j2": "name: {{ toy_name }}\n",
-        "project/tasks/main.yml": "- name: Place\n  pacs_emr.lab.service_files:\n    services: [toy]\n",
+        "project/tasks/main.yml": "- pacs_emr.lab.service_files: {services: [toy], check_folder: '{{ lab_root }}-check'}\n",
     }.items():
         file = tmp_path / "roles" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +183,12 @@ def variables(roles: Path, **changed: Any) -> dict[str, Any]:
 def act(roles: Path, **changed: Any) -> dict[str, Any]:
     """Run action and module in this process."""
     seen = variables(roles, **changed)
-    task = MagicMock(async_val=0, check_mode=False, args={"services": ["toy"]}, _role=MagicMock(_role_path=str(roles / "project")))
+    task = MagicMock(
+        async_val=0,
+        check_mode=False,
+        args={"services": ["toy"], "check_folder": "/nowhere"},
+        _role=MagicMock(_role_path=str(roles / "project")),
+    )
     loader = DataLoader()
     action = action_module.ActionModule(task, MagicMock(), MagicMock(), loader, Templar(loader, seen), MagicMock())
     action._execute_module = lambda module_name, module_args, task_vars: run_module(service_files, roles.parent, **module_args)
@@ -276,7 +270,7 @@ def test_rendering_leaves_host_and_secrets_alone(roles: Path) -> None:
 
 
 def test_outside_a_role_it_says_where_it_belongs() -> None:
-    task = MagicMock(async_val=0, args={"services": ["toy"]}, _role=None)
+    task = MagicMock(async_val=0, args={"services": ["toy"], "check_folder": "/nowhere"}, _role=None)
     action = action_module.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
     with pytest.raises(AnsibleActionFail, match="use it inside a role"):
         action.run(None, {})
@@ -297,8 +291,6 @@ def play(roles: Path) -> list[str]:
 
 def test_end_to_end_it_shows_no_secret_and_settles(roles: Path, play: list[str]) -> None:
     home = roles.parent
-    (roles / "toy/templates/compose.yaml.j2").rename(roles / "toy/templates/z.yaml.j2")  # no staging in /run
-    (roles / "project/templates/compose.yaml.j2").unlink()
     given = variables(roles)
     del given["inventory_hostname"]
 
@@ -306,6 +298,7 @@ def test_end_to_end_it_shows_no_secret_and_settles(roles: Path, play: list[str])
     assert checked.returncode == 0, checked.output
     assert checked.counts("lab1")["changed"] == 1
     assert not (home / "root").exists()
+    assert set(tree(home / "root-check")) == {"toy/compose.yaml", "compose.yaml"}
 
     first = playbook(home, *play, variables=given)
     assert first.returncode == 0, first.output
