@@ -45,6 +45,12 @@ def tasks_of(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from tasks_of(task.get(part, []))
 
 
+def beginning(play: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the tasks of a play up to the first that brings a role."""
+    found: list[dict[str, Any]] = play.get("pre_tasks") or play["tasks"]
+    return found[: next(number for number, task in enumerate(found, 1) if "ansible.builtin.import_role" in task)]
+
+
 def all_tasks() -> Iterator[tuple[str, dict[str, Any]]]:
     for file in TASK_FILES:
         yield from ((short(file), task) for task in tasks_of(load(file)))
@@ -140,7 +146,8 @@ def test_every_verb_begins_with_the_role_that_has_the_tables(verb: Path) -> None
     for play in plays:
         assert play["hosts"] == "lab"
         assert play["gather_facts"] is False
-        first = (play.get("pre_tasks") or play["tasks"])[0]
+        *refusals, first = beginning(play)
+        assert all("ansible.builtin.assert" in task for task in refusals), "what the inventory alone decides may come before"
         role = first["ansible.builtin.import_role"]
         assert role["name"] == "lab"
         assert role["public"] is True
@@ -162,7 +169,7 @@ def test_every_verb_sees_the_same_tables(tmp_path: Path) -> None:
         plays = []
         for file in (file for file in PLAYBOOKS if file.parent == folder):
             for play in load(file):
-                first = play["tasks"][0]
+                first = beginning(play)[-1]
                 first["ansible.builtin.import_role"]["tasks_from"] = "render"
                 shown = {"name": "Show", "ansible.builtin.debug": {"msg": f"{file.stem}={tables}"}}
                 plays.append(play | {"tasks": [first, shown]})
@@ -175,6 +182,58 @@ def test_every_verb_sees_the_same_tables(tmp_path: Path) -> None:
     first_seen, *others = (dict(zip(names, json.loads(text), strict=True)) for text in seen.values())
     assert first_seen["ldap_bind"] == "10.20.30.11"
     assert all(other == first_seen for other in others)
+
+
+@pytest.mark.parametrize("verb", ["site", "playbooks/docker", "playbooks/render", "playbooks/verify"])
+def test_a_verb_judges_the_inventory_before_it_asks_a_host(verb: str, tmp_path: Path) -> None:
+    given = {"lab_naem": "x", "render_to": str(tmp_path), "lab_secrets_file": str(tmp_path / "secrets.yml")}
+    run = playbook(tmp_path, "-i", "inventory/multi", f"{verb}.yml", variables=given)
+    assert run.returncode != 0
+    assert "did you mean lab_name?" in run.output
+    assert "UNREACHABLE" not in run.output
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "add -e confirm=lab"),
+        ({"confirm": "demo"}, "add -e confirm=lab"),
+        ({"confirm": "lab", "remove_data": True, "lab_root": "/opt/"}, "all below it would go"),
+    ],
+)
+def test_a_removal_is_refused_before_it_asks_a_host(given: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    run = playbook(tmp_path, "-i", "inventory/multi", "playbooks/remove.yml", variables={"lab_name": "lab", **given})
+    assert run.returncode != 0
+    assert reason in run.output
+    assert "UNREACHABLE" not in run.output
+
+
+def test_proving_brings_nothing_that_changes_a_host() -> None:
+    (play,) = load(ROOT / "playbooks/verify.yml")
+    brought = [task["ansible.builtin.import_role"] for task in play["tasks"] if "ansible.builtin.import_role" in task]
+    assert {(role["name"], role["tasks_from"]) for role in brought} == {("lab", "inventory"), ("lab", "look")}
+
+
+# --- what is written about them --------------------------------------------------------------------------------------
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("images/**/*.md"), *ROOT.glob("tests/**/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=short)
+def test_what_a_page_tells_to_run_is_there(page: Path) -> None:
+    """Targets of the Makefile, playbooks, scripts, and the pages and headings that it links to."""
+    text = page.read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`|sudo |=\w+ )make ([a-z-]+)", code, re.MULTILINE)) - targets == set()
+    assert [path for path in re.findall(r"\b(?:playbooks|scripts)/[\w-]+\.\w+|\bsite\.yml", code) if not (ROOT / path).exists()] == []
+    for path, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        linked = page.parent / path if path else page
+        assert linked.exists(), path
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in headings}
+            assert heading in slugs, (path, heading)
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
