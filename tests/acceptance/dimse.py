@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, AllStoragePresentationContexts, build_context, build_role, evt
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom makes these names at import
@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom m
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+from waiting import wait_for
 
 from .lab import DicomPort
 
@@ -154,26 +155,28 @@ class Receiver:
         self._ae = AE(ae_title)
         # Every transfer syntax: the archive may send as it has stored.
         for context in AllStoragePresentationContexts:
-            self._ae.add_supported_context(context.abstract_syntax or "", _EVERY_SYNTAX)
+            self._ae.add_supported_context(context.abstract_syntax or "", ALL_TRANSFER_SYNTAXES)
         self._ae.add_supported_context(Verification)
         self._where = (bind, port)
         self.received: list[Dataset] = []
 
     @contextmanager
     def listening(self) -> Iterator[Receiver]:
-        """Listen meanwhile. Raises AssertionError when the port is taken."""
-        try:
-            self._ae.start_server(self._where, block=False, evt_handlers=[(evt.EVT_C_STORE, _keep(self.received))])
-        except OSError as error:
-            bind, port = self._where
-            raise AssertionError(f"the suite cannot listen at {bind}:{port} as {self._ae.ae_title}: {error.strerror}") from error
+        """Listen meanwhile; while another run of the suite does, wait. Raises AssertionError when the port stays taken."""
+
+        def complaint() -> str:
+            try:
+                self._ae.start_server(self._where, block=False, evt_handlers=[(evt.EVT_C_STORE, _keep(self.received))])
+            except OSError as error:
+                bind, port = self._where
+                return f"the suite cannot listen at {bind}:{port} as {self._ae.ae_title}: {error.strerror}"
+            return ""
+
+        wait_for(complaint, ANSWER_SECONDS, pause=0.1)
         try:
             yield self
         finally:
             self._ae.shutdown()
-
-
-_EVERY_SYNTAX = sorted({*AllStoragePresentationContexts[0].transfer_syntax, UID("1.2.840.10008.1.2.4.50")})
 
 
 def _keep(received: list[Dataset]) -> Callable[[evt.Event], int]:

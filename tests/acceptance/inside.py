@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import time
 from collections.abc import Mapping
 from typing import Any
+
+from waiting import wait_for
 
 from .lab import Host, Lab, LabError
 from .web import Answer
 
 # Seconds that a whole start may take: a first boot of the archive on a slow disk takes minutes (dcm4chee.md §1.1).
 START_SECONDS = 600
-POLL_SECONDS = 0.5
 
 
 class Inside:
@@ -51,13 +51,16 @@ class Inside:
         """Run `docker compose` on a host's project; return stdout. Raises AssertionError."""
         # It may make other containers.
         self._containers.clear()
+        return self._compose(host, *arguments)
+
+    def _compose(self, host: Host, *arguments: str) -> str:
         return self.docker(host, "compose", "--project-directory", host.project, *arguments).stdout.decode()
 
     def container(self, service: str) -> str:
         """Return the id of a service's container, running or not. Raises AssertionError when it has none."""
         if service not in self._containers:
             host = self.host(service)
-            found = self.compose(host, "ps", "--all", "--quiet", service).split()
+            found = self._compose(host, "ps", "--all", "--quiet", service).split()
             assert found, f"{service} has no container on {host.name}"
             self._containers[service] = found[0]
         return self._containers[service]
@@ -79,14 +82,16 @@ class Inside:
 
     def wait_healthy(self, *services: str, seconds: float = START_SECONDS) -> None:
         """Wait until services are healthy. Raises AssertionError with what the last health checks said."""
-        deadline = time.monotonic() + seconds
-        for service in services:
-            while (state := self.inspect(service)["State"])["Status"] != "running" or state.get("Health", {}).get("Status") != "healthy":
-                last = (state.get("Health", {}).get("Log") or [{}])[-1].get("Output", "").strip()
-                assert time.monotonic() < deadline, (
-                    f"{service} is not healthy after {seconds:.0f} s: {state['Status']}, its check says: {last or 'nothing'}"
-                )
-                time.sleep(POLL_SECONDS)
+
+        def complaint() -> str:
+            for service in services:
+                state = self.inspect(service)["State"]
+                if state["Status"] != "running" or state.get("Health", {}).get("Status") != "healthy":
+                    last = (state.get("Health", {}).get("Log") or [{}])[-1].get("Output", "").strip()
+                    return f"{service} is not healthy but {state['Status']}, its check says: {last or 'nothing'}"
+            return ""
+
+        wait_for(complaint, seconds)
 
 
 class InsideHttp:

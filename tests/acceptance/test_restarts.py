@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from waiting import wait_for
 
 from .conftest import Stored
 from .dimse import SUCCESS, Archive
-from .inside import POLL_SECONDS, Inside
+from .inside import Inside
 from .lab import Lab
 from .phantoms import Identity, Study, all_studies
 from .still_there import assert_everything_still_there
@@ -38,8 +38,8 @@ def all_answer_again(inside: Inside, lab: Lab, archive: Archive, dicomweb: Dicom
     """Wait until every service of every host is healthy; then DICOM and both ways through the edge must answer."""
     inside.wait_healthy(*(service for host in lab.hosts for service in host.services))
     assert archive.echo() == SUCCESS
-    within(HEAL_SECONDS, lambda: page_answers(lab))
-    within(HEAL_SECONDS, lambda: images_answer(dicomweb))
+    wait_for(lambda: page_answers(lab), HEAL_SECONDS)
+    wait_for(lambda: images_answer(dicomweb), HEAL_SECONDS)
 
 
 @pytest.mark.proves("arc", "pacs-db", "ldap", "edge", "ohif")
@@ -67,14 +67,6 @@ def test_nothing_is_lost_when_containers_are_made_again(
 # --- the edge and its backends (cases.md F-NET-2, plain) ---------------------------------------------------------------------------
 
 
-def within(seconds: float, says: Callable[[], str]) -> None:
-    """Poll until `says` has nothing to complain about. Raises AssertionError with its last complaint."""
-    deadline = time.monotonic() + seconds
-    while complaint := says():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {complaint}"
-        time.sleep(POLL_SECONDS)
-
-
 def images_answer(dicomweb: DicomWeb) -> str:
     """Return what is wrong with DICOMweb through the edge, nothing when it answers."""
     answer = dicomweb.get("/studies?limit=1")
@@ -87,10 +79,11 @@ def page_answers(lab: Lab) -> str:
     return "" if answer.status == 200 and b"window.config" in answer.body else f"the viewer's page at {lab.viewer} answers {answer.status}"
 
 
-def edge_says(inside: Inside) -> str:
-    """Return what the edge's last health check said."""
+def edge_says_not(inside: Inside, pattern: str) -> str:
+    """Return what the edge's last health check said, nothing when that is what `pattern` finds."""
     log = inside.inspect("edge")["State"]["Health"]["Log"]
-    return str(log[-1]["Output"]).strip() if log else ""
+    said = str(log[-1]["Output"]).strip() if log else ""
+    return "" if re.search(pattern, said) else f"the edge's health says {said!r}"
 
 
 def address_of(inside: Inside, service: str) -> tuple[str, str]:
@@ -125,8 +118,8 @@ def test_edge_finds_a_backend_under_its_new_address(service: str, inside: Inside
         inside.wait_healthy(service)
         new = address_of(inside, service)[1]
         assert new != old, f"{service} came back under its old address {old}, so this test has shown nothing"
-        within(HEAL_SECONDS, lambda: page_answers(lab))
-        within(HEAL_SECONDS, lambda: images_answer(dicomweb))
+        wait_for(lambda: page_answers(lab), HEAL_SECONDS)
+        wait_for(lambda: images_answer(dicomweb), HEAL_SECONDS)
     assert inside.inspect("edge")["State"]["StartedAt"] == started, "the edge was restarted meanwhile"
 
 
@@ -136,14 +129,12 @@ def test_edge_starts_without_the_archive_and_finds_it_later(inside: Inside, lab:
     try:
         inside.compose(inside.host("edge"), "restart", "--no-deps", "edge")
         inside.wait_healthy("edge", seconds=HEAL_SECONDS)
-        within(
-            HEAL_SECONDS, lambda: "" if re.search(r"archive\W+DOWN", edge_says(inside)) else f"the edge's health says {edge_says(inside)!r}"
-        )
+        wait_for(lambda: edge_says_not(inside, r"archive\W+DOWN"), HEAL_SECONDS)
         assert page_answers(lab) == "", "without the archive the viewer's page is gone too"
         started = inside.inspect("edge")["State"]["StartedAt"]
     finally:
         inside.compose(inside.host("arc"), "start", "arc")
     inside.wait_healthy("arc")
-    within(HEAL_SECONDS, lambda: images_answer(dicomweb))
-    within(HEAL_SECONDS, lambda: "" if re.search(r"archive\W+up", edge_says(inside)) else f"the edge's health says {edge_says(inside)!r}")
+    wait_for(lambda: images_answer(dicomweb), HEAL_SECONDS)
+    wait_for(lambda: edge_says_not(inside, r"archive\W+up"), HEAL_SECONDS)
     assert inside.inspect("edge")["State"]["StartedAt"] == started, "the edge was restarted meanwhile"

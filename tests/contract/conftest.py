@@ -7,16 +7,18 @@ so the same statements are checked against the upstream image.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
+import re
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PREFIX = "contract-"
@@ -28,6 +30,18 @@ def image_under_test(name: str) -> str:
     """Return the image of a service (key of images/images.json) or what CONTRACT_IMAGE_<NAME> says instead."""
     table: dict[str, str] = json.loads((REPOSITORY / "images" / "images.json").read_text(encoding="utf-8"))
     return os.environ.get(f"CONTRACT_IMAGE_{name.upper().replace('-', '_')}", table[name])
+
+
+def hardened(role: str) -> list[str]:
+    """Return the options of `docker run` that harden a container as a role does: no capabilities but those that its service needs."""
+    template = (REPOSITORY / "roles" / role / "templates" / "compose.yaml.j2").read_text(encoding="utf-8")
+    found = re.search(r"^ *cap_add: \[(.+)\]$", template, re.MULTILINE)
+    return [*HARDENED, *(f"--cap-add={name}" for name in (found[1].split(", ") if found else []))]
+
+
+def entry(dn: str) -> list[str]:
+    """Return the command that looks for an LDAP entry, and ends with the LDAP result code: 0, or 32 where there is none."""
+    return ["ldapsearch", "-x", "-LLL", "-H", "ldap://127.0.0.1", "-s", "base", "-b", dn, "dn"]
 
 
 def docker(*arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -79,14 +93,31 @@ class Container:
 
         Raises AssertionError with the container's log when it does not within `seconds`, or the container has ended.
         """
-        deadline = time.monotonic() + seconds
-        while True:
+        said = ""
+
+        def complaint() -> str:
+            nonlocal said
             done = self.try_exec(*probe)
+            said = done.stdout
             if done.returncode == 0:
-                return done.stdout
-            assert self.running(), f"{self.name} ended with {self.inspect()['State']['ExitCode']}:\n{self.logs()}"
-            assert time.monotonic() < deadline, f"{probe}: exit {done.returncode} {done.stderr} after {seconds} s\n{self.logs()}"
-            time.sleep(0.2)
+                return ""
+            assert self.running(), f"{self.name} ended with {self.inspect()['State']['ExitCode']}"
+            return f"{probe}: exit {done.returncode} {done.stderr}"
+
+        try:
+            wait_for(complaint, seconds, pause=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from error
+        return said
+
+    def get(self, path: str, port: int = 80) -> tuple[int, dict[str, str], str]:
+        """GET over HTTP; return status, headers (lower-case names) and body."""
+        connection = http.client.HTTPConnection(self.address(), port, timeout=10)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        answer = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read().decode("latin-1")
+        connection.close()
+        return answer
 
     def wait_for_end(self, seconds: float = 30) -> int:
         """Wait until the main process has ended; return its exit code. Raises subprocess.TimeoutExpired."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from pathlib import Path
 
 import pytest
+from unit.support import ROOT, playbook
 
 from .conftest import HARDENED, Container, Engine, docker, image_under_test
 
 IMAGE = image_under_test("edge")
 CONFIG = "/usr/local/etc/haproxy/haproxy.cfg"
+# Check the configuration and nothing else; a warning is an error.
+CHECK = ("-c", "-dW", "-f", CONFIG)
 # One front end that answers itself, and a back end whose name does not exist yet.
 GOOD = """\
 global
@@ -33,16 +35,6 @@ backend absent
 """
 
 
-def get(edge: Container, path: str) -> tuple[int, str]:
-    """Return status and body."""
-    connection = http.client.HTTPConnection(edge.address(), 80, timeout=10)
-    connection.request("GET", path)
-    response = connection.getresponse()
-    answer = response.status, response.read().decode()
-    connection.close()
-    return answer
-
-
 def config_mount(folder: Path, text: str) -> str:
     """Write a configuration and return the option that mounts it."""
     path = folder / "haproxy.cfg"
@@ -61,7 +53,7 @@ def edge(shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Con
 def test_runs_as_uid_99_and_takes_port_80_without_capabilities(edge: Container) -> None:
     """The image's USER is haproxy; Docker lets any user take low ports."""
     assert "Uid:\t99\t99\t99\t99" in edge.exec("cat", "/proc/1/status")
-    assert get(edge, "/hello") == (200, "hello")
+    assert edge.get("/hello")[::2] == (200, "hello")
 
 
 def test_version_is_3(edge: Container) -> None:
@@ -78,7 +70,7 @@ def test_is_master_and_worker_in_the_foreground(edge: Container) -> None:
 
 def test_starts_while_a_backend_is_missing(edge: Container) -> None:
     """HAProxy's documentation: `init-addr none` with resolvers; the request is refused, the process lives."""
-    assert get(edge, "/elsewhere")[0] == 503
+    assert edge.get("/elsewhere")[0] == 503
     assert edge.running()
 
 
@@ -89,12 +81,40 @@ def test_bad_configuration_is_refused(engine: Engine, tmp_path: Path) -> None:
     assert "nonsense" in edge.logs()
 
 
+def check(mount: str) -> tuple[int, str]:
+    """Have HAProxy read a configuration; return exit code and what it said."""
+    done = docker("run", "--rm", "--pull=never", "--network=none", *HARDENED, mount, IMAGE, *CHECK, check=False)
+    return done.returncode, done.stderr
+
+
 def test_options_alone_mean_haproxy(tmp_path: Path) -> None:
-    """Official entrypoint: a first argument that begins with `-`; with -c the configuration is checked only."""
-    good = docker("run", "--rm", config_mount(tmp_path, GOOD), IMAGE, "-c", "-f", CONFIG, check=False)
-    assert good.returncode == 0, good.stderr
-    bad = docker("run", "--rm", config_mount(tmp_path, "frontend web\n    bind nonsense\n"), IMAGE, "-c", "-f", CONFIG, check=False)
-    assert bad.returncode == 1
+    """Official entrypoint: a first argument that begins with `-`; HAProxy's management guide: -c checks only, -dW refuses warnings."""
+    assert check(config_mount(tmp_path, GOOD)) == (0, "")
+    assert check(config_mount(tmp_path, "frontend web\n    bind nonsense\n"))[0] == 1
+    code, said = check(config_mount(tmp_path, "frontend without-timeout\n    mode http\n    bind :80\n"))
+    assert code == 1
+    assert "missing timeouts" in said
+
+
+@pytest.mark.parametrize(
+    ("lab", "settings"),
+    [
+        ("demo", {}),
+        ("single", {}),
+        ("multi", {}),
+        ("single", {"edge_archive_bind": "0.0.0.0", "arc_ae_title": "A.B-C_1"}),
+        ("demo", {"edge_archive_bind": "", "lab_address": "lab.example.org"}),
+    ],
+    ids=["demo", "single", "multi", "odd AE title", "one front end"],
+)
+def test_takes_what_the_role_renders(lab: str, settings: dict[str, str], tmp_path: Path) -> None:
+    """Role edge: HAProxy reads the configuration of each kind of lab without an error or a warning."""
+    rendered = tmp_path / "rendered"
+    inventory = str(ROOT / "inventory" / lab)
+    run = playbook(tmp_path, "-i", inventory, "playbooks/render.yml", variables={"render_to": str(rendered), **settings})
+    assert run.returncode == 0, run.output
+    [config] = rendered.rglob("haproxy.cfg")
+    assert check(f"--volume={config}:{CONFIG}:ro") == (0, "")
 
 
 def test_stop_is_clean(engine: Engine, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HARDENED, Container, Engine, image_under_test
+from .conftest import Container, Engine, entry, hardened, image_under_test
 
 IMAGE = image_under_test("ldap")
 standin_only = pytest.mark.skipif("CONTRACT_IMAGE_LDAP" in os.environ, reason="a statement on the stand-in, not on upstream")
@@ -23,7 +23,7 @@ PASSWORD = "Root.1-x_"
 
 DATA = "/var/lib/openldap/openldap-data"
 CONF = "/etc/openldap/slapd.d"
-LIMITS = ("--memory=256m", "--pids-limit=64", *(f"--cap-add={name}" for name in ("CHOWN", "DAC_OVERRIDE", "SETUID", "SETGID")))
+LIMITS = ("--memory=256m", "--pids-limit=64", *hardened("ldap"))
 # The secret comes as a file, exported inside the container (dcm4chee.md §1.2).
 FROM_FILE = 'export LDAP_ROOTPASS="$(cat /run/secrets/root)"; exec /docker-entrypoint.sh slapd -u ldap -g ldap'
 
@@ -214,7 +214,7 @@ def values(ldap: Container, dn: str, attribute: str) -> set[str]:
 
 def search_code(ldap: Container, dn: str) -> int:
     """Return the LDAP result code of a look-up of one entry: 0 or, for instance, 32 (no such object)."""
-    return ldap.try_exec("ldapsearch", "-x", "-LLL", "-H", "ldap://127.0.0.1", "-s", "base", "-b", dn, "dn").returncode
+    return ldap.try_exec(*entry(dn)).returncode
 
 
 def modify(ldap: Container, ldif: str, password: str = PASSWORD) -> int:
@@ -227,7 +227,7 @@ def wait_for_port(ldap: Container) -> None:
 
 
 def wait_for_entry(ldap: Container, dn: str = LAST) -> None:
-    ldap.wait_until("ldapsearch", "-x", "-LLL", "-H", "ldap://127.0.0.1", "-s", "base", "-b", dn, "dn")
+    ldap.wait_until(*entry(dn))
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,6 @@ def ldap(shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Con
         "-c",
         FROM_FILE,
         options=[
-            *HARDENED,
             *LIMITS,
             "--entrypoint=sh",
             f"--volume={folder / 'root'}:/run/secrets/root:ro",
@@ -390,7 +389,7 @@ def test_schema_and_repetitions_are_refused(ldap: Container, ldif: str, code: in
 
 def test_port_opens_before_the_tree_is_loaded(engine: Engine) -> None:
     """dcm4chee.md §0 trap 5: initialisation is a background job, about two seconds after the port opens."""
-    ldap = engine.run(IMAGE, options=[*HARDENED, *LIMITS])
+    ldap = engine.run(IMAGE, options=LIMITS)
     wait_for_port(ldap)
     assert search_code(ldap, LAST) == 32
     wait_for_entry(ldap)
@@ -402,12 +401,12 @@ def test_port_opens_before_the_tree_is_loaded(engine: Engine) -> None:
 def test_environment_acts_at_first_initialisation_only(engine: Engine) -> None:
     """dcm4chee.md §0 traps 3 and 4: the two volumes hold everything, later values are ignored."""
     volumes = [f"--volume={engine.volume()}:{DATA}", f"--volume={engine.volume()}:{CONF}"]
-    first = engine.run(IMAGE, options=[*HARDENED, *LIMITS, *volumes], env={"STORAGE_DIR": "/storage/fs1", "LDAP_ROOTPASS": PASSWORD})
+    first = engine.run(IMAGE, options=[*LIMITS, *volumes], env={"STORAGE_DIR": "/storage/fs1", "LDAP_ROOTPASS": PASSWORD})
     wait_for_entry(first)
     assert first.stop() == 0
     first.remove()
     later = {"STORAGE_DIR": "/elsewhere", "AE_TITLE": "NEW", "LDAP_ROOTPASS": "changed"}
-    second = engine.run(IMAGE, options=[*HARDENED, *LIMITS, *volumes], env=later)
+    second = engine.run(IMAGE, options=[*LIMITS, *volumes], env=later)
     wait_for_entry(second)
     assert values(second, f"dcmStorageID=fs1,{ARCHIVE}", "dcmURI") == {"file:///storage/fs1/"}
     assert search_code(second, f"dicomAETitle=NEW,{ARCHIVE}") == 32

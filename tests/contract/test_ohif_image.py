@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-
 import pytest
 
 from .conftest import HARDENED, Container, Engine, image_under_test
@@ -11,16 +9,6 @@ from .conftest import HARDENED, Container, Engine, image_under_test
 IMAGE = image_under_test("ohif")
 ROOT = "/usr/share/nginx/html"
 CONFIG = "window.config = { routerBasename: '/', mounted: true };\n"
-
-
-def get(container: Container, path: str, port: int = 80) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers (lower-case names) and body."""
-    connection = http.client.HTTPConnection(container.address(), port, timeout=10)
-    connection.request("GET", path)
-    response = connection.getresponse()
-    answer = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-    connection.close()
-    return answer
 
 
 def wait_until_ready(container: Container, port: int = 80) -> None:
@@ -45,31 +33,31 @@ def test_runs_as_uid_101_without_capabilities(ohif: Container) -> None:
 
 def test_serves_the_mounted_configuration(ohif: Container) -> None:
     """OHIF's deployment documentation: the configuration is /usr/share/nginx/html/app-config.js."""
-    status, headers, body = get(ohif, "/app-config.js")
-    assert (status, body.decode()) == (200, CONFIG)
+    status, headers, body = ohif.get("/app-config.js")
+    assert (status, body) == (200, CONFIG)
     assert "javascript" in headers["content-type"]
 
 
 def test_every_view_is_the_one_page(ohif: Container) -> None:
     """A single page application: paths that are no file are views of it."""
-    page = get(ohif, "/")
-    view = get(ohif, "/viewer?StudyInstanceUIDs=1.2.3")
+    page = ohif.get("/")
+    view = ohif.get("/viewer?StudyInstanceUIDs=1.2.3")
     assert page[0] == view[0] == 200
     assert view[2] == page[2]
-    assert b"app-config.js" in page[2]
+    assert "app-config.js" in page[2]
 
 
 def test_web_assembly_has_its_type(ohif: Container) -> None:
     """Browsers compile a stream only from application/wasm; the decoders are such files."""
     decoder = ohif.exec("sh", "-c", f"cd {ROOT} && find . -name '*.wasm' | head -1").strip().removeprefix(".")
-    status, headers, body = get(ohif, decoder)
+    status, headers, body = ohif.get(decoder)
     assert (status, headers["content-type"]) == (200, "application/wasm")
-    assert body.startswith(b"\0asm")
+    assert body.startswith("\0asm")
 
 
 def test_files_are_dated_by_their_build(ohif: Container) -> None:
     """With the constant date of npm packages two versions would share ETags, and browsers would keep pages for years."""
-    assert "1985" not in get(ohif, "/index.html")[1]["last-modified"]
+    assert "1985" not in ohif.get("/index.html")[1]["last-modified"]
 
 
 def test_health_check_notices_a_dead_port(ohif: Container) -> None:
@@ -79,7 +67,7 @@ def test_health_check_notices_a_dead_port(ohif: Container) -> None:
 
 def test_requests_reach_the_log(ohif: Container) -> None:
     """Official nginx image: the access log is stdout."""
-    get(ohif, "/app-config.js?seen-in-the-log")
+    ohif.get("/app-config.js?seen-in-the-log")
     assert "seen-in-the-log" in ohif.logs()
 
 
@@ -87,5 +75,5 @@ def test_port_is_a_variable_and_stop_is_clean(engine: Engine) -> None:
     """OHIF's image listens on PORT; STOPSIGNAL is SIGQUIT, nginx ends with 0."""
     ohif = engine.run(IMAGE, options=HARDENED, env={"PORT": "8080"})
     wait_until_ready(ohif, 8080)
-    assert get(ohif, "/", 8080)[0] == 200
+    assert ohif.get("/", 8080)[0] == 200
     assert ohif.stop() == 0

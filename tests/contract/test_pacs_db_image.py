@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HARDENED, Container, Engine, docker, image_under_test
+from .conftest import HARDENED, Container, Engine, docker, hardened, image_under_test
 
 IMAGE = image_under_test("pacs-db")
 DATA = "/var/lib/postgresql/data"
-FIRST_START = [*HARDENED, *(f"--cap-add={name}" for name in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"))]
+FIRST_START = hardened("pacs_db")
 PASSWORD = "Data.1-x_"
 ENV = {"POSTGRES_DB": "pacsdb", "POSTGRES_USER": "pacs"}
 
