@@ -206,7 +206,7 @@ def storage(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, m
             Finding(
                 f"arc_storage_path on {host}",
                 f"{path} ({state['mount']}) has no file {marker}: it may not be the mount that you mean",
-                f"when it is mounted: touch {path}/{marker}",
+                f"when it is mounted: touch {path}/{marker}, as uid 1023 where the server takes root for nobody (docs/storage.md)",
             )
         )
     if not state["propagates"]:
@@ -241,11 +241,12 @@ def images(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, he
             found.append(
                 Finding(
                     f"{service.image} on {host}",
-                    f"Docker Engine has {tag}, but without the digest of {image}: docker load forgets digests",
+                    f"Docker Engine has {tag}, but without its digest, which is asked for: docker load forgets digests",
                     f"to use it, set {service.image}: {tag} (docs/images.md); to pull it instead, docker image rm {tag}",
                 )
             )
-    far = [image for image in missing if not without_proxy(image, variables["lab_no_proxy"])]
+    tags = [image.partition("@")[0] for image in missing]
+    far = [tag for tag in tags if tag not in facts["images_loaded"] and not without_proxy(tag, variables["lab_no_proxy"])]
     if far and variables["lab_http_proxy"] and not facts["proxied"]:
         found.append(
             Finding(

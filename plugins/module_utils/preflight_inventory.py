@@ -169,8 +169,8 @@ def binds(variables: Mapping[str, Any], here: Mapping[str, Service], host: str) 
     return [
         Finding(
             f"lab_address of {host}",
-            f"'{bind}' is a name, and {' and '.join(names)} need(s) an address of the host: clients on other hosts use it",
-            f"set lab_address (or ansible_host) of {host} to its IP address, or {' and '.join(names)} themselves",
+            f"'{bind}' is a name; what is published for other hosts ({', '.join(names)}) needs an IP address of the host",
+            f"set lab_address (or ansible_host) of {host} to that address, or set {', '.join(names)}",
         )
         if bind == variables.get("lab_address")
         else Finding(

@@ -330,6 +330,7 @@ def test_a_private_mount_is_found_before_docker_engine_refuses_it() -> None:
 
 DIGEST = "@sha256:" + "0" * 64
 ARC = "docker.io/dcm4che/dcm4chee-arc-psql:5.34.2"
+PROXY = {"lab_http_proxy": "http://proxy.example.org:3128"}
 
 
 def images(variables: dict[str, Any] | None = None, **changed: Any) -> list[str]:
@@ -347,12 +348,10 @@ def test_self_built_images_must_be_there_and_upstreams_are_pulled() -> None:
 
 def test_an_image_that_was_loaded_has_lost_its_digest() -> None:
     (text,) = images(images_missing=[ARC + DIGEST], images_loaded=[ARC])
-    assert text.startswith(f"arc_image on lab1: Docker Engine has {ARC}, but without the digest")
+    assert text.startswith(f"arc_image on lab1: Docker Engine has {ARC}, but without its digest")
     assert f"set arc_image: {ARC}" in text
     assert f"docker image rm {ARC}" in text
-
-
-PROXY = {"lab_http_proxy": "http://proxy.example.org:3128"}
+    assert images(PROXY, images_missing=[ARC + DIGEST], images_loaded=[ARC]) == [text]
 
 
 def test_a_pull_through_a_proxy_needs_one_of_docker_engines_own() -> None:

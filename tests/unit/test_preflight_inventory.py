@@ -296,8 +296,8 @@ def test_a_bind_that_is_no_address_is_named() -> None:
 
 def test_a_name_as_lab_address_is_no_fault_of_the_bind_that_is_made_of_it() -> None:
     (text,) = binds(ldap_bind="pacs.example.org", pacs_db_bind="pacs.example.org")
-    assert text.startswith("lab_address of data: 'pacs.example.org' is a name, and ldap_bind and pacs_db_bind need(s) an address")
-    assert "set lab_address (or ansible_host) of data to its IP address" in text
+    assert text.startswith("lab_address of data: 'pacs.example.org' is a name; what is published for other hosts (ldap_bind, ")
+    assert "set lab_address (or ansible_host) of data to that address, or set ldap_bind, pacs_db_bind" in text
 
 
 BASICS = {"lab_services": SERVICES, "lab_root": "/opt/pacs-emr", "lab_project": "pacs-emr", "arc_storage_path": ""}

@@ -241,6 +241,17 @@ def test_a_value_with_a_dollar_is_not_expanded_by_compose(rendered: Rendered) ->
     assert user in compose(folder, "pacs_db")["healthcheck"]["test"]
 
 
+def test_health_checks_over_http_do_not_go_through_a_proxy(rendered: Rendered) -> None:
+    """The Docker client puts the proxies of its configuration into every container, also by Compose (dcm4chee.md §1.1)."""
+    folder = rendered("single") / "pacs.example.org"
+    assert "curl --noproxy '*' " in (folder / "arc/health.sh").read_text(encoding="utf-8")
+    check = compose(folder, "ohif")["healthcheck"]["test"]
+    assert check[check.index("-Y") + 1] == "off"
+    for service, tool in (("ldap", "ldapsearch"), ("pacs_db", "pg_isready")):
+        assert compose(folder, service)["healthcheck"]["test"][1] == tool
+    assert "/dev/tcp/127.0.0.1/" in (folder / "edge/health.sh").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(("lab", "host", "service"), EVERYWHERE)
 def test_scripts_are_scripts(rendered: Rendered, lab: str, host: str, service: str) -> None:
     for script in (rendered(lab) / host / service).rglob("*.sh"):
