@@ -12,7 +12,8 @@ export IMAGES
 export SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n \
   --preserve-env=DEBIAN_FRONTEND,DOCKER_BUILDKIT,http_proxy,https_proxy,no_proxy,HTTP_PROXY,HTTPS_PROXY,NO_PROXY)
 export LAB_BECOME := $(if $(SUDO),yes,no)
-ANSIBLE := $(BIN)/ansible-playbook -i inventory/$(LAB)
+# One run on a lab at a time: another one waits.
+ANSIBLE := flock --no-fork inventory/$(LAB) $(BIN)/ansible-playbook -i inventory/$(LAB)
 .NOTPARALLEL:
 
 .PHONY: help

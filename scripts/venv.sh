@@ -6,8 +6,8 @@ python=$1 folder=$2 requirements=$3
   echo "$python is $("$python" -V 2>&1); Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 …" >&2
   exit 1
 }
-# One at a time, and what was not finished is made anew: pip trusts a package of which it finds half.
-exec 9>"$folder.lock"
+# One at a time (this file is the lock), and what was not finished is made anew: pip trusts a package of which it finds half.
+exec 9<"$0"
 flock --nonblock 9 || {
   echo "waiting for another run that makes $folder"
   flock 9
