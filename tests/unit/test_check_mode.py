@@ -52,7 +52,11 @@ def test_a_host_without_docker_engine_is_told_what_would_come(tmp_path: Path, tm
     for tool in Path("/usr/bin").iterdir():
         if not tool.name.startswith("docker"):
             (tools / tool.name).symlink_to(tool)
-    given = {"lab_root": str(tmp_path / "root"), "lab_secrets_file": str(tmp_path / "secrets.yml"), "lab_project": "unit-test-nowhere"}
+    given: dict[str, Any] = {
+        "lab_root": str(tmp_path / "root"),
+        "lab_secrets_file": str(tmp_path / "secrets.yml"),
+        "lab_project": "unit-test-nowhere",
+    }
     given |= {"lab_min_memory_mb": "1", "lab_min_disk_gb": "0", "lab_subnet": "10.213.99.0/24", "lab_ae_table": []}
     given |= {f"{name}_bind": "" for name in ("ldap", "pacs_db", "arc_dicom", "edge_viewer", "edge_archive")}
     run = playbook(tmp_path, "-i", "inventory/demo", "site.yml", "--check", "--diff", variables=given, environment={"PATH": str(tools)})

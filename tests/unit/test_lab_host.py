@@ -157,8 +157,13 @@ def test_storage_of_each_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     absent = lab_host.storage(str(tmp_path / "gone"), "mark")
     assert absent == {"exists": False, "marker": False, "writable": False, "mount": "", "propagates": False}
 
-    seen: list[tuple[str, ...]] = []
-    monkeypatch.setattr(lab_host, "seen_by", lambda uid, path, marker: seen.append((uid, path, marker)) or (True, False))
+    seen: list[tuple[int, str, str]] = []
+
+    def seen_by(uid: int, path: str, marker: str) -> tuple[bool, bool]:
+        seen.append((uid, path, marker))
+        return True, False
+
+    monkeypatch.setattr(lab_host, "seen_by", seen_by)
     monkeypatch.setattr(lab_host, "mount_of", lambda path: (f"ext4 at {path}", True))
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
