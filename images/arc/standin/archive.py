@@ -76,7 +76,11 @@ class Archive:
         log.info("archive device %s is STARTED", device.name)
 
     def reload(self) -> None:
-        """Read LDAP again and take what it says. Raises LdapError, ConfigurationError (the old device stays), OSError."""
+        """Read LDAP again and take what it says.
+
+        Raises LdapError and ConfigurationError (the old device stays), OrthancError and OSError (the new one counts, but its storage or
+        its port is not open; a second reload tries again).
+        """
         with self._lock:
             if self._device is None:
                 raise LdapError("the archive did not start")

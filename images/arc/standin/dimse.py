@@ -94,11 +94,6 @@ class DicomPort:
         self._server: Any = None
         self._lock = threading.Lock()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the port listens."""
-        return self._server is not None
-
     def open(self, device: Device) -> None:
         """Listen as `device` says; on the same port as before open associations stay. Raises OSError when the port is taken."""
         with self._lock:

@@ -40,6 +40,7 @@ class Orthanc:
         self._public_root = ""
         self._last_lines: deque[str] = deque(maxlen=15)
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         self._adding = threading.Lock()
 
     @property
@@ -59,11 +60,13 @@ class Orthanc:
         """Start Orthanc unless it runs.
 
         Raises StorageError when its folder cannot be made: the archive runs on without (dcm4chee.md §9.2), and the next
-        caller tries again. Raises OrthancError when it does not come up.
+        caller tries again. Raises OrthancError when it does not come up, and after `stop`.
         """
         with self._lock:
             if self.running:
                 return
+            if self._stopping.is_set():
+                raise OrthancError(503, 0, "the archive is stopping")
             assert self._folder is not None
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +75,8 @@ class Orthanc:
             self._start()
 
     def stop(self) -> None:
-        """End the child process."""
+        """End the child process for good, also one that is still starting, which holds the lock."""
+        self._stopping.set()
         with self._lock:
             self._end()
 
@@ -106,13 +110,14 @@ class Orthanc:
         try:
             while True:
                 try:
-                    self.call("GET", "/system", timeout=2)
+                    self.call("GET", "/system", timeout=1)
                     break
-                except (OSError, http.client.HTTPException, OrthancError):
-                    if process.poll() is not None or time.monotonic() > deadline:
+                except OrthancError:
+                    # Nothing else to await: Orthanc tells only by its port.
+                    if self._stopping.wait(0.05) or process.poll() is not None or time.monotonic() > deadline:
                         process.kill()
+                        process.wait()
                         raise OrthancError(503, 0, "Orthanc does not start: " + " | ".join(self._last_lines)) from None
-                    time.sleep(0.05)  # nothing to await: Orthanc tells only by its port
         finally:
             Path(name).unlink()
         self._process = process
@@ -164,12 +169,14 @@ class Orthanc:
             self._died()
 
     def call(self, method: str, path: str, body: bytes | None = None, timeout: float = REQUEST_SECONDS) -> bytes:
-        """Return the body of the answer. Raises OrthancError when it is no success, OSError when Orthanc is away."""
+        """Return the body of the answer. Raises OrthancError when it is no success, and when Orthanc is away (503)."""
         connection = http.client.HTTPConnection(HOST, PORT, timeout=timeout)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()
             content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
         finally:
             connection.close()
         if answer.status != 200:
@@ -179,29 +186,14 @@ class Orthanc:
     def add(self, content: bytes) -> str:
         """Keep a Part 10 file as it is; return Orthanc's id of it, also when it was there. Raises OrthancError, StorageError."""
         self.ensure()
-        try:
-            # One at a time: the index plugin's transactions are serializable, parallel ones mostly fail.
-            with self._adding:
-                answer: dict[str, Any] = json.loads(self.call("POST", "/instances", content))
-        except (OSError, http.client.HTTPException) as error:
-            raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
-        return str(answer["ID"])
+        # One at a time: the index plugin's transactions are serializable, parallel ones mostly fail.
+        with self._adding:
+            return str(json.loads(self.call("POST", "/instances", content))["ID"])
 
-    def file(self, orthanc_id: str) -> bytes:
-        """Return a Part 10 file as it was stored. Raises OrthancError, StorageError."""
+    def file(self, orthanc_id: str, transfer_syntax: str | None = None) -> bytes:
+        """Return a Part 10 file as it was stored, or recoded. Raises OrthancError, also when Orthanc cannot decode it, StorageError."""
         self.ensure()
-        try:
-            return self.call("GET", f"/instances/{orthanc_id}/file")
-        except (OSError, http.client.HTTPException) as error:
-            raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
-
-    def transcoded(self, orthanc_id: str, transfer_syntax: str) -> bytes:
-        """Return a file in another transfer syntax. Raises OrthancError when Orthanc cannot decode it."""
-        self.ensure()
-        try:
-            return self.call("GET", f"/instances/{orthanc_id}/file?transcode={transfer_syntax}")
-        except (OSError, http.client.HTTPException) as error:
-            raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
+        return self.call("GET", f"/instances/{orthanc_id}/file{f'?transcode={transfer_syntax}' if transfer_syntax else ''}")
 
 
 def error_of(status: int, content: bytes) -> OrthancError:

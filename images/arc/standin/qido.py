@@ -8,7 +8,7 @@ from aiohttp import web
 
 from standin.http import JSON_TYPES, RS, dicom_json, problem, require_service, retrieve_url, wants
 from standin.objects import Json, first, hex_tag
-from standin.query import Query, count, find, is_matched, keyword_of
+from standin.query import Query, count, find, keyword_of
 
 MAX_RESULTS = 1000  # upstream's dcmQidoMaxNumberOfResults
 LEVEL_OF = {"patients": "PATIENT", "studies": "STUDY", "series": "SERIES", "instances": "IMAGE"}
@@ -84,9 +84,8 @@ def query_of(request: web.Request) -> Query:
                     _keyword(part)
         elif name != "accept":
             keyword = _keyword(name)
-            if is_matched(keyword):
-                is_uid = keyword.endswith("UID") or keyword == "SOPClassesInStudy"
-                query.keys.setdefault(keyword, value.replace(",", "\\") if is_uid else value)
+            is_uid = keyword.endswith("UID") or keyword == "SOPClassesInStudy"
+            query.keys.setdefault(keyword, value.replace(",", "\\") if is_uid else value)
     return query
 
 

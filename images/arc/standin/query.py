@@ -66,23 +66,30 @@ class Query:
 
 
 def find(registry: Registry, query: Query) -> list[Json]:
-    """Return the attributes of each match and of the entities above it, as DICOM JSON. Raises DatabaseError."""
+    """Return the attributes of each match and of the entities above it, as DICOM JSON. Raises DatabaseError.
+
+    What is counted or collected is so once for each patient, study and series of the matches, however many rows they have.
+    """
     above = LEVELS[: LEVELS.index(query.level) + 1]
-    merged = " || ".join(f"{_ALIAS[level]}.attrs" for level in above)
-    computed = [(name, vr, sql) for name, (level, vr, sql) in _COMPUTED.items() if level in above]
+    aliases = [_ALIAS[level] for level in above]
+    computed = [(level, name, vr, sql) for name, (level, vr, sql) in _COMPUTED.items() if level in above]
     where, parameters = _where(query)
-    order = ", ".join(
-        f"({_path(name)}) {'DESC' if descending else 'ASC'}" for name, descending in query.order if _LEVEL_OF.get(name) in above
-    )
-    text = f"SELECT {merged}{''.join(', ' + sql for _, _, sql in computed)} FROM {_FROM[query.level]}{where}"
-    text += f" ORDER BY {order + ', ' if order else ''}{_ALIAS[query.level]}.pk OFFSET %s LIMIT %s"
+    order = [f"({_path(name)}) {'DESC' if descending else 'ASC'}" for name, descending in query.order if _LEVEL_OF.get(name) in above]
+    place = ", ".join([*order, f"{aliases[-1]}.pk"])
+    keys = "".join(f", {alias}.pk AS {alias}" for alias in aliases)
+    text = f"WITH found AS (SELECT row_number() OVER (ORDER BY {place}) AS place{keys} FROM {_FROM[query.level]}{where}"
+    text += f" ORDER BY {place} OFFSET %s LIMIT %s)"
+    for level, alias in zip(above, aliases, strict=True):
+        columns = "".join(f", {sql} AS {name}" for of, name, _, sql in computed if of == level)
+        # Materialized, or PostgreSQL counts anew for each match.
+        text += f", of_{alias} AS MATERIALIZED (SELECT {alias}.pk AS {alias}, {alias}.attrs{columns}"
+        text += f" FROM {_FROM[level].partition(' JOIN ')[0]} WHERE {alias}.pk IN (SELECT found.{alias} FROM found))"
+    text += f" SELECT {' || '.join(f'of_{alias}.attrs' for alias in aliases)}{''.join(f', {name}' for _, name, _, _ in computed)}"
+    text += f" FROM found{''.join(f' JOIN of_{alias} USING ({alias})' for alias in aliases)} ORDER BY place"
     found = []
-    for row in registry.rows(text, [*parameters, query.offset, query.limit]):
-        attributes: Json = row[0]
-        for (name, vr, _), values in zip(computed, row[1:], strict=True):
-            if values:
-                attributes[hex_tag(name)] = {"vr": vr, "Value": values}
-        found.append(attributes)
+    for attributes, *values in registry.rows(text, [*parameters, query.offset, query.limit]):
+        counts = {hex_tag(name): {"vr": vr, "Value": value} for (_, name, vr, _), value in zip(computed, values, strict=True) if value}
+        found.append(attributes | counts)
     return found
 
 
@@ -113,17 +120,12 @@ def locate(registry: Registry, keys: dict[str, str]) -> list[Stored]:
     return [Stored(*row) for row in rows]
 
 
-def is_matched(keyword: str) -> bool:
-    """Return whether a key of this name narrows the result; as upstream, others are only returned."""
-    return keyword in _LEVEL_OF or keyword in _COMPUTED
-
-
 def _path(keyword: str) -> str:
     return f"{_ALIAS[_LEVEL_OF[keyword]]}.attrs #>> '{{{hex_tag(keyword)},Value,0}}'"
 
 
 def _where(query: Query) -> tuple[str, list[Any]]:
-    """Return the WHERE clause and its parameters."""
+    """Return the WHERE clause and its parameters. As upstream, a key that is not indexed at this level or above narrows nothing."""
     above = LEVELS[: LEVELS.index(query.level) + 1]
     conditions, parameters = [], []
     for keyword, value in query.keys.items():

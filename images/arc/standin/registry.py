@@ -6,7 +6,7 @@ They live in a schema of their own, beside Orthanc's index in `public` (its plug
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +14,9 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from standin.errors import DatabaseError, RefusedError
-from standin.objects import Header, Json, hex_tag
+from standin.errors import DatabaseError
+from standin.objects import Json
 from standin.settings import Settings
-from standin.status import CONFLICTING_PATIENT
 
 CONNECT_SECONDS = 5
 BOOT_LOCK = 5342
@@ -99,86 +98,37 @@ class Registry:
             return found
 
 
-def insert_series(connection: psycopg.Connection[Row], header: Header, issuer: str) -> int:
-    """Return the key of the object's series, making patient, study and series where they are missing.
+def find_key(connection: psycopg.Connection[Row], table: str, **identity: object) -> int | None:
+    """Return the primary key of the row that these columns identify, None when there is none."""
+    where = " AND ".join(f"{column} = %s" for column in identity)
+    row = connection.execute(f"SELECT pk FROM standin.{table} WHERE {where}", tuple(identity.values())).fetchone()
+    return int(row[0]) if row else None
 
-    The first object of a study decides its patient (dcm4chee.md §4.4). Raises RefusedError (A778) when this object names another.
+
+def obtain_key(
+    connection: psycopg.Connection[Row], table: str, attributes: Json, more: Mapping[str, object] | None = None, **identity: object
+) -> int:
+    """Return the primary key of the row that these columns identify, inserted with its attributes and `more` columns where it is missing.
+
+    Where a parallel transaction inserts the same row, its end is awaited.
     """
-    study = _one(connection, "SELECT pk, patient FROM standin.study WHERE uid = %s", header.study_uid)
-    if study is None:
-        patient = _patient(connection, header.patient_id or _next_patient_id(connection), issuer, header.patient)
-        _insert(connection, "study", "uid, patient", (header.study_uid, patient), header.study)
-        study = _one(connection, "SELECT pk, patient FROM standin.study WHERE uid = %s", header.study_uid)
-    assert study is not None
-    if header.patient_id:
-        owner = _one(connection, "SELECT pid, issuer FROM standin.patient WHERE pk = %s", study[1])
-        assert owner is not None
-        if (header.patient_id, issuer) != owner:
-            raise RefusedError(
-                CONFLICTING_PATIENT, f"Patient ID {_pid(header.patient_id, issuer)} differs from {_pid(*owner)} of the study"
-            )
-    _supplement(
-        connection, "patient", study[1], {key: value for key, value in header.patient.items() if key != hex_tag("IssuerOfPatientID")}
-    )
-    _supplement(connection, "study", study[0], header.study)
-    _insert(connection, "series", "uid, study", (header.series_uid, study[0]), header.series)
-    series = _one(connection, "SELECT pk FROM standin.series WHERE study = %s AND uid = %s", study[0], header.series_uid)
-    assert series is not None
-    return int(series[0])
+    key = find_key(connection, table, **identity)
+    if key is None:
+        row = {**identity, **(more or {}), "attrs": _jsonb(attributes)}
+        marks = ", ".join(["%s"] * len(row))
+        insert = f"INSERT INTO standin.{table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        connection.execute(insert, tuple(row.values()))
+        key = find_key(connection, table, **identity)
+        assert key is not None
+    return key
 
 
-def has_instance(connection: psycopg.Connection[Row], series: int, sop_uid: str) -> bool:
-    """Return whether the series holds the instance already."""
-    return _one(connection, "SELECT 1 FROM standin.instance WHERE series = %s AND uid = %s", series, sop_uid) is not None
-
-
-def insert_instance(connection: psycopg.Connection[Row], series: int, header: Header, orthanc_id: str) -> None:
-    """Add an instance that Orthanc holds under `orthanc_id`."""
-    columns = "uid, series, sop_class, transfer_syntax, orthanc_id"
-    values = (header.sop_uid, series, header.sop_class, header.transfer_syntax, orthanc_id)
-    _insert(connection, "instance", columns, values, header.instance)
-
-
-def _pid(patient_id: str, issuer: str) -> str:
-    return f"{patient_id}^^^{issuer}" if issuer else patient_id
-
-
-def _one(connection: psycopg.Connection[Row], sql: str, *parameters: object) -> Row | None:
-    row: Row | None = connection.execute(sql, parameters).fetchone()
-    return row
-
-
-def _insert(connection: psycopg.Connection[Row], table: str, columns: str, values: tuple[object, ...], attributes: Json) -> None:
-    """Insert unless a parallel store was first; then wait for its end."""
-    marks = ", ".join(["%s"] * len(values))
-    sql = f"INSERT INTO standin.{table} ({columns}, attrs) VALUES ({marks}, %s) ON CONFLICT DO NOTHING"
-    connection.execute(sql, (*values, _jsonb(attributes)))
+def supplement(connection: psycopg.Connection[Row], table: str, key: int, attributes: Json) -> None:
+    """Add attributes that the row lacks; those it has stay (upstream's dcmAttributeUpdatePolicy SUPPLEMENT)."""
+    lacking = f"UPDATE standin.{table} SET attrs = %s::jsonb || attrs WHERE pk = %s AND NOT attrs ?& %s"
+    connection.execute(lacking, (_jsonb(attributes), key, list(attributes)))
 
 
 def _jsonb(attributes: Json) -> str:
     # PostgreSQL's jsonb has no NUL, which some modalities pad with.
     return json.dumps(attributes).replace("\\u0000", "")
-
-
-def _next_patient_id(connection: psycopg.Connection[Row]) -> str:
-    """Return an id for an object without one, as upstream's P-00000001 (dcm4chee.md §4.4)."""
-    number = _one(connection, "SELECT nextval('standin.generated_patient_id')")
-    assert number is not None
-    return f"P-{number[0]:08d}"
-
-
-def _patient(connection: psycopg.Connection[Row], patient_id: str, issuer: str, attributes: Json) -> int:
-    """Return the key of the patient, registered with these attributes when new."""
-    own = {**attributes, hex_tag("PatientID"): {"vr": "LO", "Value": [patient_id]}}
-    if issuer:
-        own[hex_tag("IssuerOfPatientID")] = {"vr": "LO", "Value": [issuer]}
-    _insert(connection, "patient", "pid, issuer", (patient_id, issuer), own)
-    row = _one(connection, "SELECT pk FROM standin.patient WHERE pid = %s AND issuer = %s", patient_id, issuer)
-    assert row is not None
-    return int(row[0])
-
-
-def _supplement(connection: psycopg.Connection[Row], table: str, key: int, attributes: Json) -> None:
-    """Add attributes that the entity lacks; those it has stay (upstream's dcmAttributeUpdatePolicy SUPPLEMENT)."""
-    lacking = f"UPDATE standin.{table} SET attrs = %s::jsonb || attrs WHERE pk = %s AND NOT attrs ?& %s"
-    connection.execute(lacking, (_jsonb(attributes), key, list(attributes)))

@@ -23,7 +23,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from standin.device import Directory
 from standin.errors import DatabaseError, LdapError, OrthancError, StorageError
-from standin.objects import Json, with_patient
+from standin.objects import Json, apply_patient
 from standin.orthanc import Orthanc
 from standin.query import LEVELS, Query, Stored, find, locate
 from standin.registry import Registry
@@ -180,11 +180,10 @@ class Retrieval:
         """Return the object as it is where the receiver takes that, else uncompressed; pynetdicom counts what is not taken at all."""
         accepted = {cx.transfer_syntax[0] for cx in association.accepted_contexts if cx.abstract_syntax == stored.sop_class}
         plain = next((syntax for syntax in UNCOMPRESSED if syntax in accepted), None)
-        if plain is None or stored.transfer_syntax in accepted or stored.transfer_syntax in UNCOMPRESSED:
-            content = self._orthanc.file(stored.orthanc_id)
-        else:
-            content = self._orthanc.transcoded(stored.orthanc_id, plain)
-        return dcmread(BytesIO(with_patient(content, stored.patient)))
+        as_stored = plain is None or stored.transfer_syntax in accepted or stored.transfer_syntax in UNCOMPRESSED
+        dataset = dcmread(BytesIO(self._orthanc.file(stored.orthanc_id, None if as_stored else plain)))
+        apply_patient(dataset, stored.patient)
+        return dataset
 
 
 def _level(event: evt.Event, models: tuple[Any, ...]) -> str | None:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 from standin.device import Device, issuer_for
 from standin.errors import DatabaseError, OrthancError, RefusedError, StorageError
+from standin.filing import series_of
 from standin.objects import Header, first, read_header
 from standin.orthanc import Orthanc
-from standin.registry import Registry, has_instance, insert_instance, insert_series
+from standin.registry import Registry, find_key, obtain_key
 from standin.status import CANNOT_UNDERSTAND, IDENTIFIER_DOES_NOT_MATCH, OUT_OF_RESOURCES, PROCESSING_FAILURE
 
 # What a file takes beside its size: folders, and the file system's own blocks.
@@ -19,7 +20,7 @@ SLACK_BYTES = 64 * 1024
 
 
 class Store:
-    """Puts objects into Orthanc and the registry, both or neither."""
+    """Puts objects into Orthanc, then into the registry. What only Orthanc holds is not served, and is taken over when it comes again."""
 
     def __init__(self, registry: Registry, orthanc: Orthanc) -> None:
         self._registry = registry
@@ -42,9 +43,14 @@ class Store:
             )
         try:
             with self._registry.transaction() as connection:
-                series = insert_series(connection, header, issuer)
-                if not has_instance(connection, series, header.sop_uid):
-                    insert_instance(connection, series, header, self._keep(device, content))
+                series = series_of(connection, header, issuer)
+                if find_key(connection, "instance", series=series, uid=header.sop_uid) is None:
+                    kept = {
+                        "sop_class": header.sop_class,
+                        "transfer_syntax": header.transfer_syntax,
+                        "orthanc_id": self._keep(device, content),
+                    }
+                    obtain_key(connection, "instance", header.instance, kept, series=series, uid=header.sop_uid)
         except DatabaseError as error:
             raise RefusedError(PROCESSING_FAILURE, f"Database: {error}") from error
         return header
@@ -52,7 +58,7 @@ class Store:
     def _keep(self, device: Device, content: bytes) -> str:
         """Give the file to Orthanc; return its id. Raises RefusedError."""
         try:
-            self._orthanc.ensure()
+            self._orthanc.ensure()  # makes the folder whose room is asked for
             with self._room_for(device, len(content)):
                 return self._orthanc.add(content)
         except StorageError as error:

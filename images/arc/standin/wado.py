@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import ClientResponse, web
 
 from standin.archive import Archive
 from standin.errors import OrthancError
 from standin.http import (
+    ARCHIVE,
     JSON_TYPES,
     ORTHANC,
     RS,
@@ -103,10 +106,7 @@ def _file(archive: Archive, stored: Stored, media: MediaRange) -> bytes:
     """Return the file with the registered patient, recoded when the client asks for another transfer syntax. Raises HTTP 406."""
     wanted = media.parameters.get("transfer-syntax", "*")
     try:
-        if wanted in ("*", stored.transfer_syntax):
-            content = archive.orthanc.file(stored.orthanc_id)
-        else:
-            content = archive.orthanc.transcoded(stored.orthanc_id, wanted)
+        content = archive.orthanc.file(stored.orthanc_id, None if wanted in ("*", stored.transfer_syntax) else wanted)
     except OrthancError as error:
         if wanted != "*" and error.status in (400, 404):
             raise web.HTTPNotAcceptable(reason=f"cannot recode {stored.transfer_syntax} to {wanted}") from error
@@ -116,15 +116,11 @@ def _file(archive: Archive, stored: Stored, media: MediaRange) -> bytes:
 
 async def _metadata(request: web.Request) -> web.StreamResponse:
     """Send Orthanc's metadata with the registered patient put in."""
-    archive, found = await _wanted(request)
+    _, found = await _wanted(request)
     if not wants(request, *JSON_TYPES):
         return problem(406, " or ".join(JSON_TYPES))
-    await asyncio.to_thread(archive.orthanc.ensure)
-    path = request.path.split("/rs/", 1)[1]
-    async with request.app[ORTHANC].get(_address(path), headers=_forwarded(request) | {"Accept": JSON_TYPES[0]}) as answer:
+    async with _asked(request, _path(request), {"Accept": JSON_TYPES[0]}) as answer:
         content = await answer.read()
-        if answer.status != 200:
-            raise OrthancError(answer.status, 0, f"Orthanc answers {answer.status} for {path}")
     return dicom_json(request, await asyncio.to_thread(_patient_into, content, found[0].patient))
 
 
@@ -143,7 +139,7 @@ async def _frames(request: web.Request) -> web.StreamResponse:
         return problem(406, f"multipart/related of {OCTET_STREAM} or {own} only")
     decoded = matches(wanted.part, OCTET_STREAM) and wanted.parameters.get("transfer-syntax") == EXPLICIT_LITTLE_ENDIAN
     accept = f'multipart/related; type="{OCTET_STREAM}"; transfer-syntax={EXPLICIT_LITTLE_ENDIAN if decoded else "*"}'
-    return await _pass_on(request, request.path.split("/rs/", 1)[1], {"Accept": accept}, out_of_range=404)
+    return await _pass_on(request, _path(request), {"Accept": accept}, out_of_range=404)
 
 
 async def _rendered(request: web.Request) -> web.StreamResponse:
@@ -168,17 +164,27 @@ async def _rendered(request: web.Request) -> web.StreamResponse:
 
 async def _bulk(request: web.Request) -> web.StreamResponse:
     await _wanted(request)
-    return await _pass_on(request, request.path.split("/rs/", 1)[1], {"Accept": request.headers.get("Accept", "*/*")})
+    return await _pass_on(request, _path(request), {"Accept": request.headers.get("Accept", "*/*")})
 
 
-def _address(path: str, root: str = "dicom-web/") -> str:
-    return f"http://{HOST}:{PORT}/{root}{path}"
+def _path(request: web.Request) -> str:
+    """Return the path below rs/, which is Orthanc's below its own root."""
+    path: str = request.path.split("/rs/", 1)[1]
+    return path
 
 
-def _forwarded(request: web.Request) -> dict[str, str]:
-    """Return the header from which Orthanc builds its addresses."""
+@asynccontextmanager
+async def _asked(
+    request: web.Request, path: str, headers: dict[str, str], options: dict[str, str] | None = None, root: str = "dicom-web/"
+) -> AsyncIterator[ClientResponse]:
+    """Yield Orthanc's answer, whose addresses are those that the client sees. Raises OrthancError when it is no success, StorageError."""
+    await asyncio.to_thread(request.app[ARCHIVE].orthanc.ensure)
     scheme, host = base_url(request)
-    return {"Forwarded": f"host={host};proto={scheme}"}
+    seen = {"Forwarded": f"host={host};proto={scheme}"}
+    async with request.app[ORTHANC].get(f"http://{HOST}:{PORT}/{root}{path}", headers=seen | headers, params=options or {}) as answer:
+        if answer.status != 200:
+            raise error_of(answer.status, await answer.read())
+        yield answer
 
 
 async def _pass_on(
@@ -191,19 +197,17 @@ async def _pass_on(
     out_of_range: int = 406,
 ) -> web.StreamResponse:
     """Stream what Orthanc answers; what it cannot decode is 406."""
-    archive = require_service(request, "WADO_RS")
-    await asyncio.to_thread(archive.orthanc.ensure)
-    async with request.app[ORTHANC].get(_address(path, root), headers=_forwarded(request) | headers, params=options or {}) as answer:
-        if answer.status != 200:
-            error = error_of(answer.status, await answer.read())
-            status = {NOT_IMPLEMENTED: 406, INTERNAL_ERROR: 406, OUT_OF_RANGE: out_of_range}.get(error.code, 500)
-            return problem(status, f"{path}: {error}")
-        response = web.StreamResponse()
-        response.headers["Content-Type"] = media_type or answer.headers["Content-Type"]
-        if "Content-Length" in answer.headers:
-            response.content_length = int(answer.headers["Content-Length"])
-        await response.prepare(request)
-        async for chunk in answer.content.iter_chunked(1 << 18):
-            await response.write(chunk)
-        await response.write_eof()
-        return response
+    try:
+        async with _asked(request, path, headers, options, root) as answer:
+            response = web.StreamResponse()
+            response.headers["Content-Type"] = media_type or answer.headers["Content-Type"]
+            if "Content-Length" in answer.headers:
+                response.content_length = int(answer.headers["Content-Length"])
+            await response.prepare(request)
+            async for chunk in answer.content.iter_chunked(1 << 18):
+                await response.write(chunk)
+            await response.write_eof()
+            return response
+    except OrthancError as error:
+        status = {NOT_IMPLEMENTED: 406, INTERNAL_ERROR: 406, OUT_OF_RANGE: out_of_range}.get(error.code, 500)
+        return problem(status, f"{path}: {error}")

@@ -27,6 +27,7 @@ async def serve(archive: Archive) -> web.AppRunner:
     app = web.Application(client_max_size=archive.settings.http_max_body, middlewares=[_guard])
     app[ARCHIVE] = archive
     app[ORTHANC] = ClientSession(auto_decompress=False)
+    app.on_response_prepare.append(_allow_any_origin)
     app.on_cleanup.append(_close_session)
     app.router.add_get(f"{CONTEXT}/ctrl/status", _status)
     app.router.add_post(f"{CONTEXT}/ctrl/{{action:reload|start|stop}}", _control)
@@ -49,7 +50,7 @@ async def _close_session(app: web.Application) -> None:
 
 @web.middleware  # type: ignore[untyped-decorator]  # aiohttp is not in the development environment
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer for a failed or unfinished boot, turn faults into upstream's status codes, add upstream's CORS headers."""
+    """Answer for a failed or unfinished boot, turn faults into upstream's status codes."""
     archive = request.app[ARCHIVE]
     try:
         if archive.state is State.NO_DEVICE and request.path.startswith(CONTEXT):
@@ -71,20 +72,21 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (DatabaseError, OrthancError, StorageError) as error:
         log.warning("%s %s: %s", request.method, request.path, error)
         response = problem(500, str(error))
-    if not response.prepared:
-        response.headers.update(cors(archive))
     return response
 
 
-def cors(archive: Archive) -> dict[str, str]:
-    """Return upstream's CORS headers (dcm4chee.md §3): any origin, with credentials."""
-    return {
-        "Access-Control-Allow-Origin": "*",
-        "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS, HEAD",
-        "Access-Control-Allow-Headers": archive.settings.allow_headers,
-        "Access-Control-Expose-Headers": archive.settings.expose_headers,
-    }
+async def _allow_any_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Add upstream's CORS headers to every answer before its first byte (dcm4chee.md §3): any origin, with credentials."""
+    settings = request.app[ARCHIVE].settings
+    response.headers.update(
+        {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS, HEAD",
+            "Access-Control-Allow-Headers": settings.allow_headers,
+            "Access-Control-Expose-Headers": settings.expose_headers,
+        }
+    )
 
 
 async def _status(request: web.Request) -> web.Response:
