@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,14 @@ import pytest
 import testinfra
 from acceptance.dimse import Archive
 from acceptance.lab import DicomPort
+from suite import Suite
 from testinfra.host import Host
+from waiting import wait_for
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 RUN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+#: What verify.yml told the acceptance suite.
+TOLD = RUN / "lab.json"
 
 #: Seconds within which everything is healthy again after Docker Engine or a held-back service is back.
 RECOVERY = 120
@@ -97,6 +100,13 @@ class Lab:
         run = self.deploy()
         assert run.changed == 0, run.output
 
+    def verify(self, steps: str) -> Playbook:
+        """Run verify.yml, whatever it finds, and keep what the suite was told."""
+        artifacts = PROJECT / ".cache/verify/molecule"
+        run = self.play(playbook="playbooks/verify.yml", verify_steps=steps, verify_artifacts=str(artifacts))
+        shutil.copy(artifacts / "lab.json", TOLD)
+        return run
+
     def killed_at(self, task: str) -> None:
         """Run site.yml and kill Ansible, with all its processes, when it comes to a task."""
         seen = []
@@ -132,24 +142,14 @@ class Lab:
         """Return path, mode, owner, size and time of everything below the lab's folder."""
         return str(self.server.check_output("find /opt/pacs-emr -printf '%p %m %U %s %T@\\n' | sort"))
 
-    def wait_until_healthy(self) -> float:
-        """Return after how many seconds every container was healthy; fails after RECOVERY."""
-        began = time.monotonic()
+    def wait_until_healthy(self) -> None:
+        """Wait until every container is healthy; fails after RECOVERY."""
 
-        def all_healthy() -> bool:
-            return {container.health for container in self.containers().values()} == {"healthy"}
+        def complaint() -> str:
+            found = {name: container.health for name, container in self.containers().items()}
+            return "" if set(found.values()) == {"healthy"} else f"not healthy: {found}"
 
-        wait_for(all_healthy, RECOVERY, lambda: f"not healthy: {self.containers()}")
-        return time.monotonic() - began
-
-
-def wait_for(condition: Callable[[], bool], seconds: float, say: Callable[[], str]) -> None:
-    """Look once a second until a condition holds; fails with what `say` returns when time is up."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"waited {seconds:.0f} s: {say()}")
-        time.sleep(1)
+        wait_for(complaint, RECOVERY)
 
 
 def moved(before: dict[str, Container], after: dict[str, Container]) -> set[str]:
@@ -162,12 +162,23 @@ def moved(before: dict[str, Container], after: dict[str, Container]) -> set[str]
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """The lab on the scenario's server; what was changed is set back at the end."""
+def lab() -> Lab:
+    """The lab on the scenario's server; what an earlier verification changed, or left broken when it was killed, is set back first."""
     owner = (RUN / "checkout").read_text(encoding="utf-8").strip()
     assert owner == str(PROJECT), f"{RUN} belongs to a test run of {owner}: see molecule/shared/own.yml"
     lab = Lab(testinfra.get_host("ansible://server", ansible_inventory=str(RUN / "inventory")))
-    yield lab
-    if lab.changed:
-        lab.changed.clear()
+    verified = RUN / "verified"
+    if verified.exists():
         lab.deploy()
+    if lab.containers():
+        verified.touch()
+    return lab
+
+
+@pytest.fixture(scope="session")
+def suite(lab: Lab) -> Suite:
+    """The acceptance suite; the lab has proved itself before."""
+    if not TOLD.exists():
+        run = lab.verify("reads or adds")
+        assert run.code == 0, run.output
+    return Suite(json.loads(TOLD.read_text(encoding="utf-8")))

@@ -7,7 +7,7 @@ from conftest import Lab
 
 
 def test_acceptance_suite(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
-    run = lab.play(playbook="playbooks/verify.yml", verify_steps="reads or adds or breaks")
+    run = lab.verify("reads or adds or breaks")
     with capfd.disabled():
         print(f"\n{run.output}")
     assert run.code == 0
