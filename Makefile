@@ -44,7 +44,7 @@ docker: root venv ## Install or start Docker Engine and Compose on this machine 
 	@{ $(SUDO) docker info && $(SUDO) docker compose version; } >/dev/null 2>&1 || $(BIN)/ansible-playbook -i inventory/demo playbooks/docker.yml
 
 .PHONY: browser
-browser: root ## Install Chromium, in which the viewer is proved, where it is missing
+browser: root venv ## Install Chromium, in which the viewer is proved, where it is missing
 	@scripts/browser.sh
 
 .PHONY: images

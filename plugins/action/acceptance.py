@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +14,15 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 PROJECT = Path(__file__).resolve().parents[2]
+#: What the suite imports, by the name of its package.
+PACKAGES = {
+    "numpy": "numpy",
+    "pillow": "PIL",
+    "playwright": "playwright",
+    "pydicom": "pydicom",
+    "pynetdicom": "pynetdicom",
+    "pytest": "pytest",
+}
 
 
 class ActionModule(ActionBase):
@@ -24,7 +34,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return ``checks``: how many passed.
 
-        :raises AnsibleActionFail: the suite failed, or proved nothing
+        :raises AnsibleActionFail: the suite failed, proved nothing, or lacks packages
         """
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(
@@ -35,6 +45,10 @@ class ActionModule(ActionBase):
                 "secrets_file": {"type": "path", "required": True},
             }
         )
+        lacking = [package for package, module in PACKAGES.items() if importlib.util.find_spec(module) is None]
+        if lacking:
+            install = f"{sys.executable} -m pip install {' '.join(lacking)}"
+            raise AnsibleActionFail(f"the proof needs packages that this Ansible's Python lacks: {install}")
         lab = args["lab"]
         artifacts = Path(lab["artifacts"])
         artifacts.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
+from .lab import DEFAULT_BROWSER
 from .phantoms import Study
 
 # Software rendering: WebGL without a graphics card. The rest keeps the browser from talking to anybody else.
@@ -39,13 +40,21 @@ TOLERANCE = 4
 
 @contextmanager
 def chromium(executable: str) -> Iterator[BrowserContext]:
-    """Yield a browser whose tabs share one cache. Raises AssertionError that names the package when there is none."""
-    assert Path(executable).is_file(), (
-        f"there is no Chromium at {executable}, so nobody has looked at the viewer: "
-        "apt-get install -y --no-install-recommends chromium fonts-dejavu-core, or name another one as `browser` in LAB_ENDPOINTS"
-    )
+    """Yield a browser whose tabs share one cache; where the system's is missing, the one that Playwright installed.
+
+    :raises AssertionError: there is none; the text says how to get one
+    """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        try:
+            if executable == DEFAULT_BROWSER and not Path(executable).is_file():
+                browser = playwright.chromium.launch(channel="chromium", args=FLAGS)
+            else:
+                browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        except BrowserError as error:
+            raise AssertionError(
+                f"no Chromium starts from {executable}, so nobody has looked at the viewer: `make browser` installs one, "
+                f"or name another as `browser` in LAB_ENDPOINTS. It says: {error}"
+            ) from error
         try:
             yield browser.new_context(viewport={"width": 1280, "height": 900})
         finally:
