@@ -27,6 +27,10 @@ PLUGINS = Path("/usr/share/orthanc/plugins")
 START_SECONDS = 60.0
 STOP_SECONDS = 1.2
 REQUEST_SECONDS = 120.0
+INDEX_CONNECTIONS = 3
+# After a restart of PostgreSQL each of the index's connections fails once, with this code, before it is made anew.
+DATABASE_UNAVAILABLE = 36
+ATTEMPTS = INDEX_CONNECTIONS + 1
 
 
 class Orthanc:
@@ -148,7 +152,7 @@ class Orthanc:
                 "EnableStorage": False,
                 "Lock": False,
                 "ConnectionUri": f"postgresql://{user}:{password}@{server}",
-                "IndexConnectionsCount": 3,
+                "IndexConnectionsCount": INDEX_CONNECTIONS,
                 "MaximumConnectionRetries": 10,
                 "ConnectionRetryInterval": 1,
             },
@@ -170,18 +174,23 @@ class Orthanc:
 
     def call(self, method: str, path: str, body: bytes | None = None, timeout: float = REQUEST_SECONDS) -> bytes:
         """Return the body of the answer. Raises OrthancError when it is no success, and when Orthanc is away (503)."""
-        connection = http.client.HTTPConnection(HOST, PORT, timeout=timeout)
-        try:
-            connection.request(method, path, body)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise OrthancError(503, 0, f"Orthanc is away: {error}") from error
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise error_of(answer.status, content)
-        return content
+        error = OrthancError(503, 0, "Orthanc is away")
+        for _ in range(ATTEMPTS):
+            connection = http.client.HTTPConnection(HOST, PORT, timeout=timeout)
+            try:
+                connection.request(method, path, body)
+                answer = connection.getresponse()
+                content = answer.read()
+            except (OSError, http.client.HTTPException) as away:
+                raise OrthancError(503, 0, f"Orthanc is away: {away}") from away
+            finally:
+                connection.close()
+            if answer.status == 200:
+                return content
+            error = error_of(answer.status, content)
+            if error.code != DATABASE_UNAVAILABLE:
+                break
+        raise error
 
     def add(self, content: bytes) -> str:
         """Keep a Part 10 file as it is; return Orthanc's id of it, also when it was there. Raises OrthancError, StorageError."""

@@ -28,7 +28,7 @@ from standin.http import (
     wants,
 )
 from standin.objects import Json, with_patient
-from standin.orthanc import HOST, PORT, error_of
+from standin.orthanc import ATTEMPTS, DATABASE_UNAVAILABLE, HOST, PORT, error_of
 from standin.query import Stored, locate
 
 STUDY = "/studies/{StudyInstanceUID}"
@@ -181,10 +181,16 @@ async def _asked(
     await asyncio.to_thread(request.app[ARCHIVE].orthanc.ensure)
     scheme, host = base_url(request)
     seen = {"Forwarded": f"host={host};proto={scheme}"}
-    async with request.app[ORTHANC].get(f"http://{HOST}:{PORT}/{root}{path}", headers=seen | headers, params=options or {}) as answer:
-        if answer.status != 200:
-            raise error_of(answer.status, await answer.read())
-        yield answer
+    url, error = f"http://{HOST}:{PORT}/{root}{path}", OrthancError(503, 0, "Orthanc is away")
+    for _ in range(ATTEMPTS):
+        async with request.app[ORTHANC].get(url, headers=seen | headers, params=options or {}) as answer:
+            if answer.status == 200:
+                yield answer
+                return
+            error = error_of(answer.status, await answer.read())
+        if error.code != DATABASE_UNAVAILABLE:
+            break
+    raise error
 
 
 async def _pass_on(
