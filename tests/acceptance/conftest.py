@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
@@ -128,9 +129,10 @@ def notes(pytestconfig: pytest.Config) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def inside(lab: Lab) -> Inside:
+def inside(lab: Lab) -> Iterator[Inside]:
     """Docker on the lab's hosts."""
-    return Inside(lab)
+    with TemporaryDirectory(prefix="ssh-") as sockets:
+        yield Inside(lab, sockets)
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,11 @@ START_SECONDS = 600
 
 
 class Inside:
-    """Docker on the hosts of the lab."""
+    """Docker on the hosts of the lab; what goes by ssh takes one connection for each host, whose socket lies in the folder `sockets`."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, sockets: str) -> None:
         self._lab = lab
+        self._one_connection = ["-o", "ControlMaster=auto", "-o", "ControlPersist=10", "-o", f"ControlPath={sockets}/%C"]
         self._containers: dict[str, str] = {}
 
     def host(self, service: str) -> Host:
@@ -35,8 +36,9 @@ class Inside:
         self, host: Host, *arguments: str, stdin: bytes = b"", check: bool = True, timeout: float = START_SECONDS
     ) -> subprocess.CompletedProcess[bytes]:
         """Run `docker <arguments>` on a host. Raises AssertionError with its output when `check` and it fails; `timeout` in seconds."""
-        words = [shlex.quote(word) for word in arguments] if host.connection == "ssh" else list(arguments)
-        command = [*host.exec[:-1], *words]
+        command = [*host.exec[:-1], *arguments]
+        if host.connection == "ssh":
+            command = [host.exec[0], *self._one_connection, *host.exec[1:-1], *map(shlex.quote, arguments)]
         try:
             done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=timeout)
         except FileNotFoundError as error:

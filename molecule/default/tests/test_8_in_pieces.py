@@ -1,4 +1,4 @@
-"""The acceptance suite in part, after an abort, backwards, and twice at the same time finds the same (F-TEST-2)."""
+"""The tests in part, after an abort, backwards, and twice at the same time find the same (F-TEST-2)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+from conftest import PROJECT, Lab
 from suite import Suite
 
 #: All but what takes a browser or tries passwords, one kind of study.
@@ -29,3 +31,19 @@ def test_killed_then_two_at_once_and_one_of_them_backwards(suite: Suite, tmp_pat
     proofs = {name: suite.end(run, tmp_path / name) for name, run in runs.items()}
     assert set(proofs["forward"].checks.values()) == {True}, proofs["forward"].output
     assert proofs["backward"].checks == proofs["forward"].checks, proofs["backward"].output
+
+
+def test_creating_again_keeps_the_server(lab: Lab) -> None:
+    which = "hostname; stat -c %z /proc/1"
+    before = lab.server.check_output(which)
+    run = lab.play(playbook="molecule/default/create.yml")
+    assert run.code == 0, run.output
+    assert lab.server.check_output(which) == before
+
+
+@pytest.mark.parametrize("step", ["default/create", "default/prepare", "default/converge", "default/side_effect", "shared/destroy"])
+def test_another_checkout_is_refused(lab: Lab, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOLECULE_PROJECT_DIRECTORY", "/another/checkout")
+    run = lab.play(playbook=f"molecule/{step}.yml")
+    assert run.code != 0, run.output
+    assert f"belongs to a test run of {PROJECT}." in " ".join(run.output.split())
