@@ -63,7 +63,7 @@ class Archive:
             self._use(device)
             self._start_orthanc()
         except (DatabaseError, OrthancError) as error:
-            log.error("cannot open the database, and will not try again: %s", error)
+            log.error("no database or no Orthanc, and will not try again: %s", error)
             self.state = State.NO_DATABASE
             return
         try:

@@ -107,6 +107,20 @@ def test_move(trio: Trio, peer: tuple[str, list[Dataset], Any]) -> None:
     assert [ds.PixelData for ds in objects] == [sent.PixelData] * 2
 
 
+def test_move_sends_the_registered_patient(trio: Trio, peer: tuple[str, list[Dataset], Any]) -> None:
+    """§4.1, §4.4: what is retrieved bears the registered name, in a character set that holds it, and is else as it was stored."""
+    title, objects, _ = peer
+    registered = image(IssuerOfPatientID="LABHOSP", PatientName="Yamada^Tarou=山田^太郎")
+    sent = image(
+        PatientID=registered.PatientID, IssuerOfPatientID="LABHOSP", SpecificCharacterSet="ISO_IR 100", InstitutionName="Universität"
+    )
+    assert [answer.Status for answer in trio.store(registered, sent)] == [SUCCESS] * 2
+    assert trio.move(title, StudyInstanceUID=sent.StudyInstanceUID).Status == SUCCESS
+    got = objects[0]
+    assert (str(got.PatientName), got.InstitutionName) == ("Yamada^Tarou=山田^太郎", "Universität")
+    assert got.PixelData == sent.PixelData
+
+
 def test_move_to_nobody(trio: Trio) -> None:
     """§8.3: unknown AE A801, target down A702."""
     sent = image()
