@@ -27,6 +27,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return ``changed`` and ``actions`` of the background job that started the containers, and ``services``.
 
+        ``job`` is empty where Compose has ended already.
         ``before`` are the host's containers before the start, as lab_host lists them: what was healthy then is not told.
 
         :raises AnsibleActionFail: the job failed, a container is unhealthy or exited (with its last log lines), or time is up
@@ -50,7 +51,7 @@ class ActionModule(ActionBase):
         told_healthy = {(name, service["id"]) for name, service in services.items() if up(service)}
         # The first look at each container, by service; one that Compose re-creates is a new one.
         first: dict[str, Any] = {}
-        job: dict[str, Any] = {}
+        job: dict[str, Any] = {} if args["job"] else {"changed": False}
         while True:
             state = self._look(job, services)
             services = {name: state["services"].get(name, MISSING) for name in args["services"]}

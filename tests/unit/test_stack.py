@@ -111,8 +111,9 @@ def wait(
     services: list[str] | None = None,
     timeout: int = 900,
     before: list[dict[str, Any]] | None = None,
+    job: str = "j1",
 ) -> dict[str, Any]:
-    args = {"project": "p", "services": services or ["ldap", "arc"], "job": "j1", "timeout": timeout, "before": before or []}
+    args = {"project": "p", "services": services or ["ldap", "arc"], "job": job, "timeout": timeout, "before": before or []}
     task = MagicMock(async_val=0, check_mode=False, args=args)
     action = stack_wait.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
     monkeypatch.setattr(action, "_execute_module", host.execute)
@@ -183,6 +184,14 @@ def test_all_healthy_is_not_enough_while_compose_works(said: list[str], monkeypa
     host = Host(old, old, old, old, look(DONE, ldap=service(), arc=service()))
     assert wait(host, said, monkeypatch, before=before)["changed"] is True
     assert said == ["  lab1: still waiting after 15 s for Compose to end"]
+
+
+def test_without_a_job_only_the_containers_are_waited_for(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(look(ldap=service(health="starting")), look(ldap=service()))
+    assert wait(host, said, monkeypatch, services=["ldap"], job="")["changed"] is False
+    assert said == ["  lab1: ldap is healthy after 10 s"]
+    with pytest.raises(AnsibleActionFail, match="arc does not exist"):
+        wait(Host(look(ldap=service())), said, monkeypatch, job="")
 
 
 def test_a_one_shot_that_ended_well_is_not_waited_for(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
