@@ -61,8 +61,8 @@ def containers(project: str) -> list[dict[str, Any]]:
 
 
 def look(service: dict[str, Any]) -> str:
-    """Text of ``state`` and ``health`` of a container, a change of which is news."""
-    return f"{service['state']} {service['health']}".strip()
+    """Text of which container it is, and its state and health: a change of any is news."""
+    return f"{service['id']} {service['state']} {service['health']}".strip()
 
 
 def container_id(project: str, service: str) -> str:

@@ -18,7 +18,7 @@ PAUSE = 0.2
 def main() -> None:
     """Return ``services`` (name → id, state, health, restarts, output of the last health check) and ``job``.
 
-    Answers when the job has ended, when a service looks otherwise than in ``known`` (name → "state health"), or after ``patience``
+    Answers when the job has ended, when a service looks otherwise than in ``known`` (name → text of `docker_cli.look`), or after ``patience``
     seconds, whatever comes first: one round trip is dear, a look on the host is not.
     """
     module = AnsibleModule(
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def news(services: dict[str, Any], known: dict[str, str]) -> bool:
-    """Whether state or health of a known service is another one."""
+    """Whether a known service looks otherwise."""
     now = {name: docker_cli.look(service) for name, service in services.items()}
     return any(now.get(name, "missing") != before for name, before in known.items())
 

@@ -146,7 +146,7 @@ def test_everything_becomes_healthy(said: list[str], monkeypatch: pytest.MonkeyP
     ]
     assert host.asked[0]["job"] == "j1"
     assert host.asked[-1]["job"] == "", "an ended job has left the disk"
-    assert host.asked[1]["known"] == {"ldap": "running starting", "arc": "missing"}
+    assert host.asked[1]["known"] == {"ldap": "1 running starting", "arc": "missing"}
 
 
 def test_a_second_run_is_quiet_and_unchanged(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_a_second_run_is_quiet_and_unchanged(said: list[str], monkeypatch: pytes
     result = wait(host, said, monkeypatch, before=before)
     assert result["changed"] is False
     assert said == []
-    assert host.asked[0]["known"] == {"ldap": "running healthy", "arc": "running healthy"}
+    assert host.asked[0]["known"] == {"ldap": "1 running healthy", "arc": "1 running healthy"}
 
 
 def test_what_is_healthy_at_the_first_look_is_told(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,9 +299,15 @@ def test_the_state_of_containers(tmp_path: Path, jobs: Path, monkeypatch: pytest
 def test_it_answers_when_something_is_new(tmp_path: Path, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starting, up = [container("arc", "starting")], [container("arc")]
     left = seen(monkeypatch, starting, starting, up, up, up)
-    result = run_module(stack_state, tmp_path, project="p", known={"arc": "running starting"}, patience=5)
+    result = run_module(stack_state, tmp_path, project="p", known={"arc": "id-arc running starting"}, patience=5)
     assert result["services"]["arc"]["health"] == "healthy"
     assert len(list(left)) == 2
+
+
+def test_a_container_that_is_another_one_is_news(tmp_path: Path, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = seen(monkeypatch, [container("arc")], [])
+    run_module(stack_state, tmp_path, project="p", known={"arc": "id-before running healthy"}, patience=5)
+    assert len(list(left)) == 1
 
 
 def test_a_container_that_appears_is_news(tmp_path: Path, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,7 +320,7 @@ def test_a_container_that_appears_is_news(tmp_path: Path, jobs: Path, monkeypatc
 def test_it_answers_when_its_patience_ends(tmp_path: Path, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     same = [[container("arc", "starting")]] * 20
     left = seen(monkeypatch, *same)
-    run_module(stack_state, tmp_path, project="p", known={"arc": "running starting"}, patience=3)
+    run_module(stack_state, tmp_path, project="p", known={"arc": "id-arc running starting"}, patience=3)
     assert 1 <= len(list(left)) <= 10
     left = seen(monkeypatch, *same)
     run_module(stack_state, tmp_path, project="p")
@@ -330,7 +336,7 @@ def test_a_job_is_read_when_it_has_ended_and_leaves_the_disk(tmp_path: Path, job
 
     (jobs / "j.1").write_text(json.dumps(running | {"finished": 1, "changed": True, "actions": []}))
     left = seen(monkeypatch, [container("arc", "starting")], [], [])
-    result = run_module(stack_state, tmp_path, project="p", job="j.1", known={"arc": "running starting"}, patience=5)
+    result = run_module(stack_state, tmp_path, project="p", job="j.1", known={"arc": "id-arc running starting"}, patience=5)
     assert result["job"]["changed"] is True
     assert not (jobs / "j.1").exists()
     assert len(list(left)) == 2, "an ended job is answered at once"
