@@ -24,6 +24,7 @@ def test_second_run_changes_nothing_and_moves_no_container(lab: Lab) -> None:
 @pytest.mark.parametrize("mode", [[], ["--check", "--diff"]], ids=["run", "check"])
 @pytest.mark.parametrize("tag", ["deploy", "configure"])
 def test_one_tag_alone_changes_nothing(lab: Lab, tag: str, mode: list[str]) -> None:
+    """F-ANS-1."""
     run = lab.deploy("--tags", tag, *mode)
     assert run.changed == 0, run.output
     assert "()" not in run.output
@@ -31,6 +32,7 @@ def test_one_tag_alone_changes_nothing(lab: Lab, tag: str, mode: list[str]) -> N
 
 
 def test_unknown_tag_is_refused(lab: Lab) -> None:
+    """F-ANS-1."""
     run = lab.play("--tags", "deploi")
     assert run.code != 0
     assert "--tags deploi: no task has this tag" in run.output
