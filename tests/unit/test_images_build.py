@@ -290,7 +290,12 @@ def test_next_run_goes_on_after_a_killed_one(build: ModuleType, lab: Path, tools
 
 def test_interrupt_ends_without_a_traceback(build: ModuleType, lab: Path, tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stub(tools, "mmdebstrap", "kill -INT $PPID; sleep 1")
-    assert build.main(["root"]) == 130
+    # A shell starts background jobs with INT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert build.main(["root"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "interrupted" in capsys.readouterr().err
 
 
