@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 PROJECT = Path(__file__).resolve().parents[2]
 #: What the suite imports, by the name of its package.
 PACKAGES = {
+    "hl7": "hl7",
     "numpy": "numpy",
     "pillow": "PIL",
     "playwright": "playwright",

@@ -18,8 +18,8 @@ PAUSE = 0.2
 def main() -> None:
     """Return ``services`` (name → id, state, health, restarts, output of the last health check) and ``job``.
 
-    Answers when the job has ended, when a service looks otherwise than in ``known`` (name → text of `docker_cli.look`), or after ``patience``
-    seconds, whatever comes first: one round trip is dear, a look on the host is not.
+    Answers when the job has ended, when a service looks otherwise than in ``known`` (name → text of `docker_cli.look`), or after
+    ``patience`` seconds, whatever comes first: one round trip is dear, a look on the host is not.
     """
     module = AnsibleModule(
         argument_spec={
