@@ -20,8 +20,11 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from .dimse import Archive, Outcome
+from .emr import Emr
+from .engine import EngineInside
 from .inside import Inside, InsideHttp
-from .lab import HOW_TO_RUN, Lab, LabError, load
+from .lab import HOW_TO_RUN, Engine, Lab, LabError, load
+from .modality import Modality
 from .phantoms import Identity, Study, all_studies
 from .viewer import Viewer, chromium
 from .web import DicomWeb, Direct
@@ -171,6 +174,32 @@ def viewer(browser: BrowserContext, lab: Lab) -> Iterator[Viewer]:
     tab = Viewer(browser, lab.viewer, lab.artifacts)
     yield tab
     tab.close()
+
+
+@pytest.fixture(scope="session")
+def lab_engine(lab: Lab) -> Engine:
+    """What the lab says of its engine."""
+    if lab.engine is None:
+        pytest.skip("the lab has no engine (group mirth)")
+    return lab.engine
+
+
+@pytest.fixture(scope="session")
+def engine(lab_engine: Engine, inside: Inside) -> EngineInside:
+    """The engine's API and databases."""
+    return EngineInside(inside)
+
+
+@pytest.fixture(scope="session")
+def emr(lab_engine: Engine, inside: Inside) -> Emr:
+    """The suite as the EMR."""
+    return Emr(inside)
+
+
+@pytest.fixture(scope="session")
+def modality(archive: Archive) -> Modality:
+    """The suite as a modality."""
+    return Modality(archive)
 
 
 # --- the synthetic patient's studies ---------------------------------------------------------------------------------------------

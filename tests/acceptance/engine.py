@@ -1,0 +1,61 @@
+"""What the engine keeps for itself: channels by its REST API, state, sink and notices in the Order Filler's database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .inside import Inside
+
+# The columns are documented in docs/engine.md.
+STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
+NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
+# The password reaches curl by its standard input: a command line can be read by others.
+API = """
+printf 'user = "admin:%s"\\n' "$(cat /run/secrets/mirth_admin)" |
+  curl -fsSk --noproxy '*' -m 20 -K - -H 'X-Requested-With: verify' -H 'Accept: application/json' "https://127.0.0.1:8443/api$1"
+"""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel of the engine; `queued` counts messages that wait."""
+
+    name: str
+    state: str
+    queued: int
+
+
+class EngineInside:
+    """The engine and its databases, reached through their containers."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+
+    def _rows(self, statement: str) -> list[dict[str, Any]]:
+        command = ["psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc"]
+        done = self._inside.run("mirth-db", *command, f"SELECT row_to_json(r) FROM ({statement}) r")
+        assert done.returncode == 0, f"the Order Filler's database: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+    def state(self, number: int) -> list[dict[str, Any]]:
+        """Rows of an order in the state table."""
+        return self._rows(STATE.format(number))
+
+    def sink(self) -> list[dict[str, Any]]:
+        """Refused messages that nobody has dealt with."""
+        return self._rows(SINK)
+
+    def notices(self) -> list[dict[str, Any]]:
+        """What the engine noticed: images not as ordered, numbers used again, what it did not send."""
+        return self._rows(NOTICES)
+
+    def channels(self) -> list[Channel]:
+        """Every channel that the server knows. Raises AssertionError when it does not answer."""
+        done = self._inside.run("mirth", "bash", "-c", API, "verify", "/channels/statuses?includeUndeployed=true")
+        assert done.returncode == 0, f"the engine's API: {done.stderr.decode('utf-8', 'replace').strip()}"
+        listed = (json.loads(done.stdout)["list"] or {}).get("dashboardStatus", [])
+        # One channel is an object, several are a list (mirth.md §2.1).
+        return [Channel(row["name"], row["state"], int(row["queued"])) for row in (listed if isinstance(listed, list) else [listed])]
