@@ -8,7 +8,6 @@ format of channel.yml.
 
 from __future__ import annotations
 
-import copy
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -18,12 +17,20 @@ from typing import Any
 from xml.etree import ElementTree
 
 import yaml
-
-Element = ElementTree.Element
+from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import (
+    VERSION,
+    Element,
+    as_properties,
+    entry,
+    new,
+    part,
+    put,
+    text_of,
+    tree,
+)
 
 #: The channel group that says which channels are the lab's.
 GROUP = "pacs-emr"
-VERSION = "4.5.2"
 #: Connector types of channel.yml: default fragment and the server's name. ``script`` and ``scripts`` say which properties are scripts.
 SOURCES = {
     "channel": ("src-vm", "Channel Reader"),
@@ -50,10 +57,6 @@ CONTEXTS = [
     *("SOURCE_RECEIVER", "SOURCE_FILTER_TRANSFORMER"),
     *("DESTINATION_FILTER_TRANSFORMER", "DESTINATION_DISPATCHER", "DESTINATION_RESPONSE_TRANSFORMER"),
 ]
-#: Parts of the server's XML that it counts or dates itself, and tags, which are the operators'.
-NOT_OURS = {"revision", "lastModified", "nextMetaDataId", "userId", "codeTemplateLibraries", "dependentIds", "dependencyIds", "channelTags"}
-#: Sets, of which the server keeps no order.
-UNORDERED = {"delegate", "enabledChannelIds", "disabledChannelIds", "channels"}
 
 
 class ChannelError(Exception):
@@ -175,19 +178,14 @@ def library(folder: Path, channel_ids: list[str]) -> Element:
     """Return the one code template library: a template for each file of ``lib``, for the lab's channels alone."""
     root = fragment(folder, "library")
     put(root, "id", stable_id("library", GROUP))
-    for place, (name, text) in enumerate((("name", GROUP), ("revision", "1"), ("description", "Made by Ansible.")), 1):
-        element = Element(name)
-        element.text = text
-        root.insert(place, element)
+    root[1:1] = [new("name", GROUP), new("revision", "1"), new("description", "Made by Ansible.")]
     for channel_id in sorted(channel_ids):
         ElementTree.SubElement(part(root, "enabledChannelIds"), "string").text = channel_id
     for file in sorted(folder.glob("lib/*.js")):
         template = fragment(folder, "codetemplate")
         put(template, "id", stable_id("template", file.stem))
         put(template, "name", file.stem)
-        revision = Element("revision")
-        revision.text = "1"
-        template.insert(2, revision)
+        template.insert(2, new("revision", "1"))
         contexts = part(template, "contextSet/delegate")
         contexts.clear()
         for name in CONTEXTS:
@@ -247,9 +245,7 @@ class Builder:
         if "attachments" in spec:
             given = self.mapping("attachments", spec["attachments"], {"pattern", "mimetype"}, {"pattern", "mimetype"})
             properties = part(root, "properties/attachmentProperties")
-            provider = Element("className")
-            provider.text = "com.mirth.connect.server.attachments.regex.RegexAttachmentHandlerProvider"
-            properties.insert(0, provider)
+            properties.insert(0, new("className", "com.mirth.connect.server.attachments.regex.RegexAttachmentHandlerProvider"))
             put(properties, "type", "Regex")
             for key in ("pattern", "mimetype"):
                 entry(part(properties, "properties"), f"regex.{key}0", str(given[key]))
@@ -328,15 +324,9 @@ class Builder:
         root = Element("elements")
         for number, file in enumerate(files):
             step = fragment(self.folder, kind)
-            head = [("name", Path(str(file)).stem), ("sequenceNumber", str(number))]
-            for place, (name, text) in enumerate(head):
-                element = Element(name)
-                element.text = text
-                step.insert(place, element)
+            step[0:0] = [new("name", Path(str(file)).stem), new("sequenceNumber", str(number))]
             if kind == "rule-js":
-                operator = Element("operator")
-                operator.text = "AND" if number else "NONE"
-                step.insert(3, operator)
+                step.insert(3, new("operator", "AND" if number else "NONE"))
             put(step, "script", self.script(where, file))
             root.append(step)
         return root
@@ -381,58 +371,12 @@ class Builder:
             raise self.wrong(f"{prefix}{key}", "is missing")
 
 
-# --- XML ----------------------------------------------------------------------------------------------------------------
-
-
 def fragment(folder: Path, name: str) -> Element:
     """Return a fresh copy of one default. Raises ChannelError where it is missing."""
     file = folder / "defaults" / f"{name}.xml"
     if not file.is_file():
         raise ChannelError(f"{file.relative_to(folder)} is missing: it is the server's own default")
     return tree(file.read_text(encoding="utf-8"))
-
-
-def tree(text: str) -> Element:
-    """Parse XML, without the blanks between elements. Raises ParseError."""
-    root = ElementTree.fromstring(text)
-    for element in root.iter():
-        element.tail = None
-        if len(element):
-            element.text = None
-    return root
-
-
-def as_properties(root: Element, tag: str) -> Element:
-    """Return a fragment whose tag is its class as the element ``tag`` with that class."""
-    attributes = {"class": root.tag, **root.attrib}
-    result = Element(tag, attributes)
-    result.extend(list(root))
-    return result
-
-
-def part(root: Element, path: str) -> Element:
-    """Return the element at a path that every default has."""
-    element = root.find(path)
-    if element is None:
-        raise ChannelError(f"a default of <{root.tag}> lacks {path}: take the server's own")
-    return element
-
-
-def put(root: Element, path: str, text: str) -> None:
-    """Set the text of the element at a path that every default has."""
-    part(root, path).text = text
-
-
-def entry(root: Element, key: str, value: str) -> None:
-    """Append an entry of a map of texts."""
-    element = ElementTree.SubElement(root, "entry")
-    ElementTree.SubElement(element, "string").text = key
-    ElementTree.SubElement(element, "string").text = value
-
-
-def text_of(value: object) -> str:
-    """Return a value as the server writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def script_text(file: Path) -> str:
@@ -449,24 +393,3 @@ def script_text(file: Path) -> str:
 def stable_id(kind: str, name: str) -> str:
     """Return a GUID that is the same for the same name, in every lab."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pacs-emr/mirth/{kind}/{name}"))
-
-
-def serialised(root: Element) -> str:
-    """Return XML to send."""
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def comparable(root: Element, tag: str = "") -> str:
-    """Return indented text in which two forms of one thing are equal: without what is not ours, sets in one order."""
-    clean = copy.deepcopy(root)
-    if tag:
-        clean.tag = tag
-    for element in list(clean.iter()):
-        for child in [child for child in element if child.tag in NOT_OURS]:
-            element.remove(child)
-        if element.tag in UNORDERED:
-            element[:] = sorted(element, key=serialised)
-        if element.text == "":
-            element.text = None
-    ElementTree.indent(clean)
-    return serialised(clean)

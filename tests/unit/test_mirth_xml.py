@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.pacs_emr.lab.plugins.module_utils import mirth_xml
-from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_xml import ChannelError, Retention, comparable, read, tree
+from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import Element, comparable, put, serialised, tree
+from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_xml import ChannelError, Retention, read
 
 from .support import ROOT, load
 
@@ -39,12 +39,12 @@ def write(folder: Path, *channels: dict[str, Any], lib: str = "function f() { re
     return folder
 
 
-def only(folder: Path, *channels: dict[str, Any], **settings: str) -> mirth_xml.Element:
+def only(folder: Path, *channels: dict[str, Any], **settings: str) -> Element:
     """Return the XML of the first channel of a directory."""
     return read(write(folder, *channels), settings).channels[0].xml
 
 
-def texts(root: mirth_xml.Element, path: str) -> list[str | None]:
+def texts(root: Element, path: str) -> list[str | None]:
     return [element.text for element in root.findall(path)]
 
 
@@ -54,7 +54,7 @@ def test_everything_begins_with_the_servers_whole_default(tmp_path: Path) -> Non
     properties = root.find("sourceConnector/properties")
     assert properties is not None
     assert properties.get("class") == default.tag
-    assert [mirth_xml.serialised(element) for element in properties] == [mirth_xml.serialised(element) for element in default]
+    assert [serialised(element) for element in properties] == [serialised(element) for element in default]
     assert texts(root, "sourceConnector/transportName") == ["Channel Reader"]
     assert texts(root, "destinationConnectors/connector/transportName") == ["JavaScript Writer"]
     assert texts(root, "destinationConnectors/connector/metaDataId") == ["1"]
@@ -140,9 +140,9 @@ def test_the_library_is_for_the_labs_channels_in_every_context(tmp_path: Path) -
 
 def test_forms_that_differ_in_what_the_server_counts_are_equal(tmp_path: Path) -> None:
     ours = only(tmp_path, channel("sink", 1))
-    theirs = tree(mirth_xml.serialised(ours).replace("<revision>0<", "<revision>7<").replace("<metadata>", "<metadata><userId>1</userId>"))
+    theirs = tree(serialised(ours).replace("<revision>0<", "<revision>7<").replace("<metadata>", "<metadata><userId>1</userId>"))
     assert comparable(ours) == comparable(theirs)
-    mirth_xml.put(theirs, "description", "another")
+    put(theirs, "description", "another")
     assert comparable(ours) != comparable(theirs)
 
 
