@@ -23,9 +23,11 @@ from .dimse import Archive, Outcome
 from .emr import Emr
 from .engine import EngineInside
 from .inside import Inside, InsideHttp
-from .lab import HOW_TO_RUN, Engine, Lab, LabError, load
+from .lab import HOW_TO_RUN, Address, Engine, Lab, LabError, load
 from .modality import Modality
+from .orders import Clinic
 from .phantoms import Identity, Study, all_studies
+from .reports import Filed
 from .viewer import Viewer, chromium
 from .web import DicomWeb, Direct
 
@@ -191,15 +193,23 @@ def engine(lab_engine: Engine, inside: Inside) -> EngineInside:
 
 
 @pytest.fixture(scope="session")
-def emr(lab_engine: Engine, inside: Inside) -> Emr:
-    """The suite as the EMR."""
-    return Emr(inside)
+def clinic(engine: EngineInside, archive: Archive, inside: Inside) -> Clinic:
+    """EMR, modality and archive together."""
+    return Clinic(Emr(inside), Modality(archive), archive, engine)
 
 
 @pytest.fixture(scope="session")
-def modality(archive: Archive) -> Modality:
-    """The suite as a modality."""
-    return Modality(archive)
+def reports(lab_engine: Engine) -> Address:
+    """Where the engine takes reports."""
+    if lab_engine.reports is None:
+        pytest.skip("the engine's HL7 port is not published (mirth_hl7_bind)")
+    return lab_engine.reports
+
+
+@pytest.fixture(scope="session")
+def filed(dicomweb: DicomWeb, dicomweb_inside: DicomWeb) -> Filed:
+    """What the archive has of reports."""
+    return Filed(dicomweb, dicomweb_inside)
 
 
 # --- the synthetic patient's studies ---------------------------------------------------------------------------------------------
