@@ -23,6 +23,7 @@ printf 'user = "admin:%s"\\n' "$(cat /run/secrets/mirth_admin)" |
 class Channel:
     """A channel of the engine; `queued` counts messages that wait."""
 
+    id: str
     name: str
     state: str
     queued: int
@@ -52,10 +53,23 @@ class EngineInside:
         """What the engine noticed: images not as ordered, numbers used again, what it did not send."""
         return self._rows(NOTICES)
 
-    def channels(self) -> list[Channel]:
-        """Every channel that the server knows. Raises AssertionError when it does not answer."""
-        done = self._inside.run("mirth", "bash", "-c", API, "verify", "/channels/statuses?includeUndeployed=true")
+    def _get(self, path: str) -> list[dict[str, Any]]:
+        """Return what a list of the API holds. Raises AssertionError when it does not answer."""
+        done = self._inside.run("mirth", "bash", "-c", API, "verify", path)
         assert done.returncode == 0, f"the engine's API: {done.stderr.decode('utf-8', 'replace').strip()}"
-        listed = (json.loads(done.stdout)["list"] or {}).get("dashboardStatus", [])
-        # One channel is an object, several are a list (mirth.md §2.1).
-        return [Channel(row["name"], row["state"], int(row["queued"])) for row in (listed if isinstance(listed, list) else [listed])]
+        # An empty list is null, one of a single thing is that thing (mirth.md §2.1).
+        (held,) = (json.loads(done.stdout)["list"] or {"nothing": []}).values()
+        return held if isinstance(held, list) else [held]
+
+    def channels(self) -> list[Channel]:
+        """Every channel that the server knows."""
+        rows = self._get("/channels/statuses?includeUndeployed=true")
+        return [Channel(row["channelId"], row["name"], row["state"], int(row.get("queued", 0))) for row in rows]
+
+    def waits_since(self, channel: Channel) -> float | None:
+        """Return when the oldest queued message of a channel was received, in seconds since 1970; nothing when none waits."""
+        query = f"status=QUEUED&includeContent=false&limit={channel.queued}"
+        received = (
+            [row["receivedDate"]["time"] / 1000 for row in self._get(f"/channels/{channel.id}/messages?{query}")] if channel.queued else []
+        )
+        return min(received, default=None)
