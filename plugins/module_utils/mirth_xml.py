@@ -65,11 +65,10 @@ class ChannelError(Exception):
 
 @dataclass(frozen=True)
 class Retention:
-    """Days after which the pruner deletes a message's content, and the rest of it; whether also of those in error."""
+    """Days after which the pruner deletes a message's content, and the rest of it. Messages in error stay until they are dealt with."""
 
     content_days: int = 7
     metadata_days: int = 30
-    errored: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,7 +257,7 @@ class Builder:
         return tree(
             "<exportData><metadata><enabled>true</enabled><pruningSettings>"
             f"<pruneMetaDataDays>{kept.metadata_days}</pruneMetaDataDays><pruneContentDays>{kept.content_days}</pruneContentDays>"
-            f"<archiveEnabled>false</archiveEnabled><pruneErroredMessages>{text_of(kept.errored)}</pruneErroredMessages>"
+            "<archiveEnabled>false</archiveEnabled><pruneErroredMessages>false</pruneErroredMessages>"
             "</pruningSettings></metadata></exportData>"
         )
 

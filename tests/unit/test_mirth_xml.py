@@ -107,7 +107,7 @@ def test_data_types_of_both_sides_and_of_the_answer(tmp_path: Path) -> None:
 
 def test_channel_scripts_attachments_and_retention(tmp_path: Path) -> None:
     described = channel("results", 1, scripts={"pre": "one.js", "deploy": "two.js"}, attachments={"pattern": "(a)", "mimetype": "a/b"})
-    root = read(write(tmp_path, described), {}, retention=Retention(3, 20, True)).channels[0].xml
+    root = read(write(tmp_path, described), {}, retention=Retention(3, 20)).channels[0].xml
     assert [root.findtext(name) for name in ("preprocessingScript", "deployScript", "undeployScript")] == [
         "return 'one.js';",
         "return 'two.js';",
@@ -116,7 +116,7 @@ def test_channel_scripts_attachments_and_retention(tmp_path: Path) -> None:
     assert texts(root, "properties/attachmentProperties/properties/entry/string") == ["regex.pattern0", "(a)", "regex.mimetype0", "a/b"]
     settings = root.find("exportData/metadata/pruningSettings")
     assert settings is not None
-    assert [element.text for element in settings] == ["20", "3", "false", "true"]
+    assert [element.text for element in settings] == ["20", "3", "false", "false"]
 
 
 def test_the_directory_knows_ids_order_group_and_dependencies(tmp_path: Path) -> None:
