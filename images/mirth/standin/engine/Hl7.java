@@ -1,0 +1,83 @@
+package engine;
+
+import com.mirth.connect.userutil.Response;
+import com.mirth.connect.userutil.Status;
+import java.text.SimpleDateFormat;
+import java.util.Date;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/** What data type HL7V2 does without steps: line ends, the acknowledgement of a listener, the reading of one by a sender (mirth.md §8). */
+public final class Hl7 {
+    private Hl7() {
+    }
+
+    public static String lineBreaks(String message) {
+        return message.replaceAll("\r\n|\r|\n", "\r");
+    }
+
+    private static String[] fields(String segment, char separator) {
+        return segment.split(Pattern.quote(String.valueOf(separator)), -1);
+    }
+
+    private static String first(String[] fields, int index, char component) {
+        return index < fields.length ? fields(fields[index], component)[0] : "";
+    }
+
+    private static String header(String message) {
+        int end = message.indexOf('\r');
+        return end < 0 ? message : message.substring(0, end);
+    }
+
+    /** The acknowledgement, or null for what is not HL7: such a message gets none. */
+    public static Response acknowledge(Status status, String message, Node dataType) {
+        String text = message.trim();
+        if (dataType.flag("serializationProperties/convertLineBreaks")) text = lineBreaks(text);
+        if (text.length() < 9 || text.startsWith("<")) return null;
+        char field = text.charAt(3);
+        char component = text.charAt(4);
+        String[] msh = fields(header(text), field);
+        if (msh.length < 3 || msh[1].length() < 4) return null;
+        Node properties = dataType.child("responseGenerationProperties");
+        String kind = status == Status.ERROR ? "error" : status == Status.FILTERED ? "rejected" : "successful";
+        String note = properties.text(kind + "ACKMessage", "");
+        String event = fields(msh.length > 8 ? msh[8] : "", component).length > 1 ? fields(msh[8], component)[1] : "";
+        String application = first(msh, 4, component);
+        String control = first(msh, 9, component);
+        String processing = msh.length > 10 && !msh[10].isEmpty() ? msh[10] : "P";
+        String version = first(msh, 11, component).isEmpty() ? "2.4" : first(msh, 11, component);
+        String now = new SimpleDateFormat(properties.text("dateFormat", "yyyyMMddHHmmss.SSS")).format(new Date());
+        String type = Pattern.matches("2\\.[0-3](\\..*)?|\\d+", version) ? "ACK" : "ACK" + component + event + component + "ACK";
+        String answer = String.join(String.valueOf(field), "MSH", msh[1], application.isEmpty() ? "MIRTH" : application, first(msh, 5, component),
+            first(msh, 2, component), first(msh, 3, component), now, "", type, now, processing, version)
+            + "\rMSA" + field + properties.text(kind + "ACKCode") + field + (control.isEmpty() ? "1" : control) + (note.isEmpty() ? "" : field + note) + "\r";
+        return new Response(status, answer, "HL7v2 " + (kind.equals("successful") ? "" : "N") + "ACK successfully generated.");
+    }
+
+    /** Sets the state by MSA-1 and MSA-2, as a sender with validateResponse does: AE, AR and another message's answer are ERROR, gibberish is QUEUED. */
+    public static void validate(Response response, ConnectorMessage sent, Node dataType) {
+        String answer = response.getMessage() == null ? "" : lineBreaks(response.getMessage().strip());
+        String[] msa = null;
+        if (answer.startsWith("MSH") && answer.length() > 8) {
+            for (String segment : answer.split("\r")) if (segment.startsWith("MSA")) msa = fields(segment, answer.charAt(3));
+        }
+        Node properties = dataType.child("responseValidationProperties");
+        if (msa == null || msa.length < 2) {
+            response.setStatus(Status.QUEUED);
+            response.setStatusMessage("Invalid HL7 v2.x acknowledgement received.");
+        } else if (codes(properties, "successfulACKCode").contains(msa[1])) {
+            String control = first(fields(header(lineBreaks(sent.encoded)), sent.encoded.charAt(3)), 9, sent.encoded.charAt(4));
+            boolean same = msa.length > 2 && first(msa, 2, answer.charAt(4)).equals(control);
+            response.setStatus(same || !properties.flag("validateMessageControlId") ? Status.SENT : Status.ERROR);
+            if (response.getStatus() == Status.ERROR) response.setStatusMessage("Response control ID does not match the request's: " + String.join("|", msa));
+        } else {
+            response.setStatus(codes(properties, "errorACKCode").contains(msa[1]) || codes(properties, "rejectedACKCode").contains(msa[1]) ? Status.ERROR : Status.QUEUED);
+            response.setStatusMessage("NACK received: " + String.join("|", msa));
+        }
+        if (response.getStatus() == Status.ERROR) response.setError(response.getStatusMessage());
+    }
+
+    private static List<String> codes(Node properties, String name) {
+        return List.of(properties.text(name, "").split(","));
+    }
+}
