@@ -45,6 +45,13 @@ class EngineInside:
         """Rows of an order in the state table."""
         return self._rows(STATE.format(number))
 
+    def accessions(self, first: int, last: int) -> list[str]:
+        """Accession numbers of all orders from one number to another, by order number."""
+        where = f"placer::bigint BETWEEN {first} AND {last}"
+        return [
+            row["accession"] for row in self._rows(f"SELECT accession FROM order_state WHERE {where} ORDER BY placer::bigint, code, occ")
+        ]
+
     def sink(self) -> list[dict[str, Any]]:
         """Refused messages that nobody has dealt with."""
         return self._rows(SINK)
