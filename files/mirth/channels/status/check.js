@@ -1,0 +1,5 @@
+try {
+    return imagesArrived(connectorMessage.getRawData());
+} catch (e) {
+    return queuedOrRefused(e, 'status update');
+}
