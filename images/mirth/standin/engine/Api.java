@@ -433,6 +433,7 @@ public final class Api {
         for (Map<String, Object> row : Store.query(c, "SELECT ch.id, revision, ch.body, coalesce(m.body, '<metadata><enabled>true</enabled></metadata>') AS metadata FROM standin.channel ch"
             + " LEFT JOIN standin.metadata m ON m.channel = ch.id WHERE length(ch.id) = 36 AND (?::text IS NULL OR ch.id = ?) ORDER BY ch.name", id, id)) {
             Node channel = Node.parse((String) row.get("body")).set("revision", String.valueOf(row.get("revision")));
+            Known.need(channel, "sourceConnector");
             Node data = new Node("exportData").add(Node.parse((String) row.get("metadata")));
             for (String name : List.of("dependentIds", "dependencyIds", "channelTags")) data.add(name);
             found.add(channel.add(data));

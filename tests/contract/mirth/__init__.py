@@ -1,0 +1,1 @@
+"""Contract of the engine: Mirth Connect 4.5.2."""
