@@ -2,7 +2,7 @@
 
 var CONTENT = { name: 'CT Head', scheme: '99LAB', modality: 'CT', station: 'CT01', priority: 'R', start: '20260310090000', timed: true, doctor: '', reason: '' };
 
-function open(placer, code, occ) { return { placer: placer, code: code || 'CTHEAD', occ: String(occ || 1), content: JSON.stringify(CONTENT) }; }
+function open(placer, code, occ) { return { placer: placer, code: code || 'CTHEAD', occ: String(occ || 1), control: 'NW', images_at: null, content: JSON.stringify(CONTENT) }; }
 
 function emr(order, lines, deleted) {
     var all = { orders: {}, lines: {}, deleted: deleted || {} };
@@ -40,6 +40,14 @@ test('one procedure of an order is cancelled when the EMR marks it', function ()
 
 test('a procedure that never arrived is noticed', function () {
     equal(plan({}, [{ code: 'CTHEAD', name: 'CT Head', omitted: '0' }, { code: 'XRCHEST', name: 'X', omitted: '0' }]), [[], ['7']]);
+});
+
+test('a procedure that has its images counts, and is left alone', function () {
+    var done = open('7'), lines = [{ code: 'CTHEAD', name: 'CT Kopf', omitted: '0' }, { code: 'XRCHEST', name: 'CT Head', omitted: '0' }], made;
+    done.images_at = 'then';
+    equal(reconcile([done, open('7', 'XRCHEST')], emr({}, lines)), { actions: [], notices: {} });
+    made = reconcile([done, open('7', 'XRCHEST')], emr({ status: 'canceled' }, lines));
+    equal(made.actions.map(function (action) { return action.code; }), ['XRCHEST']);
 });
 
 test('a new time, priority or name is a change', function () {

@@ -5,7 +5,10 @@
 function pollOrders() {
     var open, plan;
     if (!emrIsThere()) return readerRows([]);
-    open = dbTx('filler', function (c) { return dbQuery(c, "SELECT * FROM order_state WHERE control <> 'CA' AND images_at IS NULL ORDER BY placer, code, occ"); });
+    open = dbTx('filler', function (c) {
+        return dbQuery(c, 'SELECT * FROM order_state WHERE placer IN ' +
+            "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL) ORDER BY placer, code, occ");
+    });
     plan = reconcile(open, readEmrOrders(open));
     dbTx('filler', function (c) { limitCancels(c, plan, Number($cfg('cancel_limit'))); });
     return readerRows(plan.actions.map(function (action) { return { json: JSON.stringify(action) }; }));
@@ -50,6 +53,9 @@ function byPlacer(rows) {
     return out;
 }
 
+// What was cancelled or has its images is over: it counts as a procedure of its order, but nothing is told of it.
+function isOpen(row) { return row.control !== 'CA' && row.images_at === null; }
+
 // What is to be done: {actions: [{placer, code, occ, control, change, why}], notices: {number: text}}.
 function reconcile(open, emr) {
     var plan = { actions: [], notices: {} }, orders = byPlacer(open);
@@ -66,7 +72,7 @@ function reconcileOrder(plan, rows, order, lines, deleted) {
     if (!order) why = 'deleted in the EMR';
     else if (order.status === 'canceled') why = 'cancelled in the EMR';
     else if (order.activity === '0' || order.deleted === '1') why = 'deleted from the encounter in the EMR';
-    if (why) rows.forEach(function (row) { plan.actions.push(actionOf(row, 'CA', {}, why)); });
+    if (why) rows.filter(isOpen).forEach(function (row) { plan.actions.push(actionOf(row, 'CA', {}, why)); });
     else reconcileLines(plan, rows, order, lines);
 }
 
@@ -80,6 +86,7 @@ function reconcileLines(plan, rows, order, lines) {
             wanted = lines.filter(function (line) { return line.code === code && line.omitted !== '1'; }),
             omitted = lines.filter(function (line) { return line.code === code && line.omitted === '1'; }).length;
         mine.forEach(function (row, i) {
+            if (!isOpen(row)) return;
             if (i < wanted.length) changesOf(plan, row, order, wanted[i]);
             else if (i < wanted.length + omitted) plan.actions.push(actionOf(row, 'CA', {}, 'marked in the EMR as not to be sent'));
             else wrong.push('procedure ' + code + ' is no longer in the order');
