@@ -26,7 +26,7 @@ import yaml
 from ansible.plugins.loader import init_plugin_loader
 from waiting import wait_for
 
-from ..conftest import REPOSITORY, Container, Engine, hardened, image_under_test
+from ..conftest import REPOSITORY, Container, Engine, docker, hardened, image_under_test
 
 init_plugin_loader([str(REPOSITORY / "collections")])
 from ansible_collections.pacs_emr.lab.plugins.module_utils import mirth_tree, mirth_xml  # noqa: E402  (the loader finds the collection)
@@ -119,6 +119,15 @@ class Server:
         wait_for(lambda: "" if self.status() == "0" else f"status {self.status()}", BOOT_SECONDS)
         assert self.login().status_code == 200
 
+    def kill_and_start(self) -> None:
+        """Kill the container as kill -9 does, start it again, and wait for status 0."""
+        assert self.container
+        docker("kill", self.container.name)
+        docker("start", self.container.name)
+        self.host = self.container.address()
+        self.url = f"https://{self.host}:8443/api"
+        wait_for(lambda: "" if self.status() == "0" else f"status {self.status()}", BOOT_SECONDS)
+
     # --- channels ---
 
     def put(self, channel: mirth_xml.Channel | Element, accept: str = JSON) -> requests.Response:
@@ -179,8 +188,11 @@ def answer_of(message: Element) -> str:
 
 
 def status_message(message: Element) -> str:
-    """What the destination says about it."""
-    return ElementTree.fromstring(message.findtext("response/content") or "<response/>").findtext("statusMessage") or ""
+    """What a destination says in the end: after its response transformer that is in the response map alone (seen on 4.5.2)."""
+    for entry in message.findall("responseMapContent/content/entry"):
+        if entry.findtext("string") == f"d{message.findtext('metaDataId')}":
+            return entry.findtext("response/statusMessage") or ""
+    return ""
 
 
 class Pushed:

@@ -108,17 +108,21 @@ def test_preferences(server: Server) -> None:
 
 
 def test_configuration_map(server: Server) -> None:
-    """M §2.2, §8.7: PUT replaces all of it, plain strings as values are 500; as JSON a numeric text comes back as a number."""
+    """M §2.2, §8.7: PUT replaces all of it, plain strings as values are 500; as JSON a numeric text is a number,
+    unless it begins with a zero (seen on 4.5.2)."""
     before = server.call("GET", "/server/configurationMap").text
-    entry = (
-        "<entry><string>contract_key</string><com.mirth.connect.util.ConfigurationProperty><value>00123</value><comment>c</comment>"
+    entry = "".join(
+        f"<entry><string>contract_{value}</string><com.mirth.connect.util.ConfigurationProperty><value>{value}</value><comment>c</comment>"
         "</com.mirth.connect.util.ConfigurationProperty></entry>"
+        for value in ("00123", "123")
     )
     try:
         assert server.call("PUT", "/server/configurationMap", before.replace("</map>", entry + "</map>").replace("<map/>", f"<map>{entry}</map>")).status_code == 204
         entries = server.get("/server/configurationMap").findall("entry")
-        assert [each[1].findtext("value") for each in entries if each.findtext("string") == "contract_key"] == ["00123"]
-        assert '"contract_key","com.mirth.connect.util.ConfigurationProperty":{"value":123,' in server.call("GET", "/server/configurationMap", accept=JSON).text
+        assert [each[1].findtext("value") for each in entries if each.findtext("string") == "contract_00123"] == ["00123"]
+        said = server.call("GET", "/server/configurationMap", accept=JSON).text
+        for value in ('00123","com.mirth.connect.util.ConfigurationProperty":{"value":"00123",', '123","com.mirth.connect.util.ConfigurationProperty":{"value":123,'):
+            assert f'"contract_{value}' in said
         assert server.call("PUT", "/server/configurationMap", "<map><entry><string>a</string><string>b</string></entry></map>").status_code == 500
     finally:
         assert server.call("PUT", "/server/configurationMap", before).status_code == 204

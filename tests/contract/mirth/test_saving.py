@@ -38,6 +38,18 @@ def test_new_channel_has_revision_1_and_an_equal_one_keeps_it(server: Server, pu
     assert server.revision(channel_id) == 2
 
 
+def test_change_needs_override(server: Server, pushed: Pushed) -> None:
+    """Seen on 4.5.2 (M §4 says otherwise): without override=true a change is refused with `false`, by PUT and by POST; an equal channel is `true`."""
+    xml = channel(pushed)
+    path = f"/channels/{xml.findtext('id')}"
+    server.put(xml)
+    assert server.call("PUT", path, mirth_tree.serialised(xml), accept=JSON).json() == {"boolean": True}
+    xml.find("description").text = "other"  # type: ignore[union-attr]
+    for method, where in (("PUT", path), ("POST", "/channels")):
+        assert server.call(method, where, mirth_tree.serialised(xml), accept=JSON).json() == {"boolean": False}
+    assert server.get(path).findtext("description") == ""
+
+
 def test_what_is_read_back_is_what_was_saved(server: Server, pushed: Pushed) -> None:
     """M §4: the full form comes back, with metadata in exportData."""
     xml = channel(pushed)

@@ -7,6 +7,7 @@ import static engine.Web.TEXT;
 import static engine.Web.XML;
 
 import com.mirth.connect.server.userutil.RawMessage;
+import com.mirth.connect.userutil.Response;
 import com.mirth.connect.userutil.Status;
 import engine.Web.Reply;
 import engine.Web.Request;
@@ -87,6 +88,14 @@ public final class Api {
 
     public static Node time(String name, long millis) {
         return new Node(name).add("time", millis).add("timezone", ZoneId.systemDefault().getId());
+    }
+
+    public static Node response(Response response) {
+        Node node = new Node("response").add("status", response.getStatus());
+        if (response.getMessage() != null) node.add("message", response.getMessage());
+        if (response.getError() != null) node.add("error", response.getError());
+        if (response.getStatusMessage() != null) node.add("statusMessage", response.getStatusMessage());
+        return node;
     }
 
     // --- server, users ---
@@ -372,9 +381,9 @@ public final class Api {
             return act("deploy", r, engine.channelIds());
         });
         get("/channels/{id}", r -> store.tx(c -> stored(c, r.part("id")).stream().findFirst().orElse(null)));
-        web.route("POST", "/channels", false, JSON_TEXT, XML_BODY, r -> save(r.xml()));
+        web.route("POST", "/channels", false, JSON_TEXT, XML_BODY, r -> save(r.xml(), false));
         web.route("PUT", "/channels/{id}", false, JSON_TEXT, XML_BODY, r ->
-            r.query.containsKey("startEdit") || !r.flag("override") ? new Reply(501, "Stand-in: PUT of a channel is implemented with override=true and without startEdit\n") : save(r.xml()));
+            r.query.containsKey("startEdit") ? new Reply(501, "Stand-in: startEdit is not implemented\n") : save(r.xml(), r.flag("override")));
         delete("/channels/{id}", r -> {
             engine.undeploy(r.part("id"));
             return store.tx(c -> {
@@ -441,8 +450,8 @@ public final class Api {
         return found;
     }
 
-    /** Saves a channel, also one that could not be read: that becomes a stub (mirth.md §0.3, §4). Throws where upstream answers 500. */
-    private Node save(Node given) throws SQLException {
+    /** Saves a channel, also one that could not be read: that becomes a stub (mirth.md §0.3, §4). False is a change without override. Throws where upstream answers 500. */
+    private Node save(Node given, boolean override) throws SQLException {
         Known.need(given, "id");
         Known.need(given, "name");
         Known.need(given, "destinationConnectors");
@@ -456,13 +465,17 @@ public final class Api {
         String id = given.text("id");
         return store.tx(c -> {
             List<Map<String, Object>> before = Store.query(c, "SELECT body, revision FROM standin.channel WHERE id = ? FOR UPDATE", id);
-            metadata(c, id, metadata);
             int revision = before.isEmpty() ? 0 : (Integer) before.get(0).get("revision");
             if (!before.isEmpty()) {
                 Node old = Node.parse((String) before.get(0).get("body"));
-                if (old.comparable(OWN).equals(channel.comparable(OWN))) return value("boolean", true);
+                if (old.comparable(OWN).equals(channel.comparable(OWN))) {
+                    metadata(c, id, metadata);
+                    return value("boolean", true);
+                }
+                if (!override) return value("boolean", false);
                 channel.set("nextMetaDataId", String.valueOf(Math.max(old.number("nextMetaDataId"), channel.number("nextMetaDataId"))));
             }
+            metadata(c, id, metadata);
             channel.set("revision", String.valueOf(revision + 1));
             Store.update(c, "INSERT INTO standin.channel (id, name, revision, body, valid) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
                 + " revision = excluded.revision, body = excluded.body, valid = excluded.valid", id, channel.text("name"), revision + 1, channel.xml().replace("\r\n", "\n"),
@@ -513,28 +526,34 @@ public final class Api {
     }
 
     private Node status(Channel channel) throws SQLException {
-        Map<Integer, Map<String, Long>> counts = counts(channel.id);
         int current = store.tx(c -> (Integer) Store.query(c, "SELECT coalesce(max(revision), ?) AS n FROM standin.channel WHERE id = ?", channel.revision, channel.id).get(0).get("n"));
-        Node node = new Node("dashboardStatus").add("channelId", channel.id).add("name", channel.name).add("state", channel.state())
+        Node head = new Node("dashboardStatus").add("channelId", channel.id).add("name", channel.name).add("state", channel.state())
             .add("deployedRevisionDelta", current - channel.revision).add(time("deployedDate", channel.deployedAt.toEpochMilli()));
-        if (!engine.templateRevisions(channel.id).equals(channel.templateRevisions)) node.add("codeTemplatesChanged", true);
-        node.add(counters(counts, null));
-        Node children = node.add("childStatuses");
-        connector(children, channel, counts, 0, "Source", false);
-        for (Destination destination : channel.destinations) connector(children, channel, counts, destination.metaDataId, destination.name, destination.queueEnabled);
-        return node.add("metaDataId", 0).add("queueEnabled", false).add("queued", count(counts, null, Status.QUEUED)).add("waitForPrevious", false).add("statusType", "CHANNEL");
-    }
-
-    private static void connector(Node into, Channel channel, Map<Integer, Map<String, Long>> counts, int number, String name, boolean queueEnabled) {
-        into.add(new Node("dashboardStatus").add("channelId", channel.id).add("name", name).add("state", channel.state()).add(counters(counts, number))
-            .add("metaDataId", number).add("queueEnabled", queueEnabled).add("queued", count(counts, number, Status.QUEUED)).add("waitForPrevious", number > 0)
-            .add("statusType", number == 0 ? "SOURCE_CONNECTOR" : "DESTINATION_CONNECTOR"));
+        if (!engine.templateRevisions(channel.id).equals(channel.templateRevisions)) head.add("codeTemplatesChanged", true);
+        return dashboard(head, channel.model);
     }
 
     /** A channel that is not deployed and could be: disabled ones are not shown. */
-    private void undeployed(Node channel, Node into) {
+    private void undeployed(Node channel, Node into) throws SQLException {
         if (engine.deployed(channel.text("id")) != null || !channel.flag("exportData/metadata/enabled")) return;
-        into.add(new Node("dashboardStatus").add("channelId", channel.text("id")).add("name", channel.text("name")).add("state", "UNDEPLOYED").add("queued", 0).add("statusType", "CHANNEL"));
+        Node head = new Node("dashboardStatus").add("channelId", channel.text("id")).add("name", channel.text("name")).add("state", "UNDEPLOYED").add("deployedRevisionDelta", 0);
+        into.add(dashboard(head, channel));
+    }
+
+    private Node dashboard(Node head, Node model) throws SQLException {
+        Map<Integer, Map<String, Long>> counts = counts(model.text("id"));
+        Node children = new Node("childStatuses");
+        List<Node> connectors = new ArrayList<>(List.of(model.child("sourceConnector")));
+        connectors.addAll(model.child("destinationConnectors").children);
+        for (Node connector : connectors) {
+            int number = connector.number("metaDataId");
+            children.add(new Node("dashboardStatus").add("channelId", model.text("id")).add("name", number == 0 ? "Source" : connector.text("name"))
+                .add("state", head.text("state")).add(counters(counts, number)).add("metaDataId", number)
+                .add("queueEnabled", connector.flag("properties/destinationConnectorProperties/queueEnabled")).add("queued", count(counts, number, Status.QUEUED))
+                .add("waitForPrevious", number > 0).add("statusType", number == 0 ? "SOURCE_CONNECTOR" : "DESTINATION_CONNECTOR"));
+        }
+        return head.add(counters(counts, null)).add(children).add("queueEnabled", false).add("queued", count(counts, null, Status.QUEUED)).add("waitForPrevious", false)
+            .add("statusType", "CHANNEL");
     }
 
     // --- messages ---
@@ -625,6 +644,7 @@ public final class Api {
             map(node, "sourceMapContent", m.sourceMap);
             map(node, "connectorMapContent", m.connectorMap);
             map(node, "channelMapContent", m.channelMap);
+            map(node, "responseMapContent", m.responseMap);
             Node error = new Node("processingErrorContent").add("encrypted", false);
             node.add(m.error == null ? error : error.add("content", m.error));
         }
@@ -633,7 +653,7 @@ public final class Api {
 
     private static void map(Node into, String name, Map<String, Object> values) {
         Node content = new Node("content").attribute("class", "map");
-        values.forEach((key, value) -> content.entry(key, value));
+        values.forEach((key, value) -> content.add(new Node("entry").add("string", key).add(value instanceof Response r ? response(r) : value("string", value))));
         into.add(new Node(name).add("encrypted", false).add(content));
     }
 

@@ -142,6 +142,7 @@ public final class Destination {
     }
 
     private void finish(ConnectorMessage m, Response response) {
+        m.response = Api.response(response).xml();
         if (answerScript != null) {
             try {
                 Map<String, Object> scope = Script.withResponse(Script.scope(channel, m), response);
@@ -161,11 +162,6 @@ public final class Destination {
         m.error = response.getError() == null || response.getError().isBlank() ? null : response.getError();
         if (m.status == Status.ERROR) channel.log.error("Message " + m.messageId + ", " + name + ": " + response.getStatusMessage() + (m.error == null ? "" : ", " + m.error));
         m.responseMap.put("d" + metaDataId, response);
-        Node stored = new Node("response").add("status", response.getStatus());
-        if (response.getMessage() != null) stored.add("message", response.getMessage());
-        if (response.getError() != null) stored.add("error", response.getError());
-        if (response.getStatusMessage() != null) stored.add("statusMessage", response.getStatusMessage());
-        m.response = stored.xml();
     }
 
     private static String text(Object value) {

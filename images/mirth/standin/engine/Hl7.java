@@ -16,12 +16,14 @@ public final class Hl7 {
         return message.replaceAll("\r\n|\r|\n", "\r");
     }
 
-    private static String[] fields(String segment, char separator) {
-        return segment.split(Pattern.quote(String.valueOf(separator)), -1);
+    /** As Java splits: empty pieces at the end are left out, so of nothing but separators nothing is left. */
+    private static String[] split(String text, char separator) {
+        return Pattern.compile(Pattern.quote(String.valueOf(separator))).split(text);
     }
 
+    /** First component of a field, "" where the segment is shorter. Throws ArrayIndexOutOfBoundsException where the field is separators alone. */
     private static String first(String[] fields, int index, char component) {
-        return index < fields.length ? fields(fields[index], component)[0] : "";
+        return index < fields.length ? split(fields[index], component)[0] : "";
     }
 
     private static String header(String message) {
@@ -29,29 +31,41 @@ public final class Hl7 {
         return end < 0 ? message : message.substring(0, end);
     }
 
-    /** The acknowledgement, or null for what is not HL7: such a message gets none. */
+    private static char or(char otherwise, char given, char field) {
+        return given == field ? otherwise : given;
+    }
+
+    /** The acknowledgement, or null where none can be made. What is no HL7 is taken for it, so that its fourth character separates fields, as upstream does. */
     public static Response acknowledge(Status status, String message, Node dataType) {
         String text = message.trim();
         if (dataType.flag("serializationProperties/convertLineBreaks")) text = lineBreaks(text);
-        if (text.length() < 9 || text.startsWith("<")) return null;
+        if (text.length() < 9) return null;
+        if (text.startsWith("<")) throw new Template.Unsupported("an acknowledgement to HL7 as XML is not implemented");
         char field = text.charAt(3);
         char component = text.charAt(4);
-        String[] msh = fields(header(text), field);
-        if (msh.length < 3 || msh[1].length() < 4) return null;
-        Node properties = dataType.child("responseGenerationProperties");
-        String kind = status == Status.ERROR ? "error" : status == Status.FILTERED ? "rejected" : "successful";
-        String note = properties.text(kind + "ACKMessage", "");
-        String event = fields(msh.length > 8 ? msh[8] : "", component).length > 1 ? fields(msh[8], component)[1] : "";
-        String application = first(msh, 4, component);
-        String control = first(msh, 9, component);
-        String processing = msh.length > 10 && !msh[10].isEmpty() ? msh[10] : "P";
-        String version = first(msh, 11, component).isEmpty() ? "2.4" : first(msh, 11, component);
-        String now = new SimpleDateFormat(properties.text("dateFormat", "yyyyMMddHHmmss.SSS")).format(new Date());
-        String type = Pattern.matches("2\\.[0-3](\\..*)?|\\d+", version) ? "ACK" : "ACK" + component + event + component + "ACK";
-        String answer = String.join(String.valueOf(field), "MSH", msh[1], application.isEmpty() ? "MIRTH" : application, first(msh, 5, component),
-            first(msh, 2, component), first(msh, 3, component), now, "", type, now, processing, version)
-            + "\rMSA" + field + properties.text(kind + "ACKCode") + field + (control.isEmpty() ? "1" : control) + (note.isEmpty() ? "" : field + note) + "\r";
-        return new Response(status, answer, "HL7v2 " + (kind.equals("successful") ? "" : "N") + "ACK successfully generated.");
+        char repetition = or('~', text.charAt(5), field);
+        char escape = or('\\', text.charAt(6), field);
+        char part = or('&', text.charAt(7), field);
+        try {
+            String[] msh = split(header(text), field);
+            Node properties = dataType.child("responseGenerationProperties");
+            String kind = status == Status.ERROR ? "error" : status == Status.FILTERED ? "rejected" : "successful";
+            String note = properties.text(kind + "ACKMessage", "");
+            String[] type = msh.length > 8 ? split(msh[8], component) : new String[] {""};
+            String application = first(msh, 4, component);
+            String control = first(msh, 9, component);
+            String[] processing = msh.length > 10 ? split(msh[10], component) : new String[] {""};
+            String version = first(msh, 11, component).isEmpty() ? "2.4" : first(msh, 11, component);
+            String now = new SimpleDateFormat(properties.text("dateFormat", "yyyyMMddHHmmss.SSS")).format(new Date());
+            String answer = String.join(String.valueOf(field), "MSH", "" + component + repetition + escape + part, application.isEmpty() ? "MIRTH" : application,
+                first(msh, 5, component), first(msh, 2, component), first(msh, 3, component), now, "",
+                Pattern.matches("2\\.[0-3](\\..*)?|\\d+", version) ? "ACK" : "ACK" + component + (type.length > 1 ? type[1] : "") + component + "ACK", now,
+                (processing[0].isEmpty() ? "P" : processing[0]) + (processing.length > 1 ? component + processing[1] : ""), version)
+                + "\rMSA" + field + properties.text(kind + "ACKCode") + field + (control.isEmpty() ? "1" : control) + (note.isEmpty() ? "" : field + note) + "\r";
+            return new Response(status, answer, "HL7v2 " + (kind.equals("successful") ? "" : "N") + "ACK successfully generated.");
+        } catch (ArrayIndexOutOfBoundsException error) {
+            return null;
+        }
     }
 
     /** Sets the state by MSA-1 and MSA-2, as a sender with validateResponse does: AE, AR and another message's answer are ERROR, gibberish is QUEUED. */
@@ -59,14 +73,14 @@ public final class Hl7 {
         String answer = response.getMessage() == null ? "" : lineBreaks(response.getMessage().strip());
         String[] msa = null;
         if (answer.startsWith("MSH") && answer.length() > 8) {
-            for (String segment : answer.split("\r")) if (segment.startsWith("MSA")) msa = fields(segment, answer.charAt(3));
+            for (String segment : answer.split("\r")) if (segment.startsWith("MSA")) msa = split(segment, answer.charAt(3));
         }
         Node properties = dataType.child("responseValidationProperties");
         if (msa == null || msa.length < 2) {
             response.setStatus(Status.QUEUED);
             response.setStatusMessage("Invalid HL7 v2.x acknowledgement received.");
         } else if (codes(properties, "successfulACKCode").contains(msa[1])) {
-            String control = first(fields(header(lineBreaks(sent.encoded)), sent.encoded.charAt(3)), 9, sent.encoded.charAt(4));
+            String control = first(split(header(lineBreaks(sent.encoded)), sent.encoded.charAt(3)), 9, sent.encoded.charAt(4));
             boolean same = msa.length > 2 && first(msa, 2, answer.charAt(4)).equals(control);
             response.setStatus(same || !properties.flag("validateMessageControlId") ? Status.SENT : Status.ERROR);
             if (response.getStatus() == Status.ERROR) response.setStatusMessage("Response control ID does not match the request's: " + String.join("|", msa));

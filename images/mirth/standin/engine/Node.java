@@ -247,8 +247,7 @@ public final class Node {
     private static String scalar(String value) {
         if (value.isEmpty()) return "null";
         if (value.equals("true") || value.equals("false")) return value;
-        if (value.matches("-?\\d{1,18}")) return String.valueOf(Long.parseLong(value));
-        if (value.matches("-?\\d{1,15}\\.\\d{1,15}")) return String.valueOf(Double.parseDouble(value));
+        if (value.matches("-?(0|[1-9]\\d{0,17})(\\.\\d{1,15})?")) return value;
         return quoted(value);
     }
 

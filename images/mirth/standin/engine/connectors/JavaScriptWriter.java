@@ -8,16 +8,26 @@ import engine.Log;
 import engine.Node;
 import engine.Script;
 import java.util.List;
+import org.mozilla.javascript.RhinoException;
 
 /** JavaScript Writer: what the script returns is the answer; a Response or Status sets the state; an exception is ERROR, queue or not (mirth-patterns.md §0.12). */
 public final class JavaScriptWriter implements Destination.Connector {
     private final Destination destination;
     private final Script script;
 
-    /** Throws RhinoException on a syntax error. */
+    /** A syntax error does not fail the deploy, as upstream: every message is then in error. */
     public JavaScriptWriter(Destination destination, List<String> code) {
         this.destination = destination;
-        script = Script.of(destination.name, code, destination.properties.text("script", ""));
+        script = compiled(code);
+    }
+
+    private Script compiled(List<String> code) {
+        try {
+            return Script.of(destination.name, code, destination.properties.text("script", ""));
+        } catch (RhinoException error) {
+            destination.channel.log.error(destination.name + ": the script cannot be compiled", error);
+            return null;
+        }
     }
 
     @Override
@@ -27,6 +37,7 @@ public final class JavaScriptWriter implements Destination.Connector {
 
     @Override
     public Response send(Node properties, ConnectorMessage m) {
+        if (script == null) return new Response(Status.ERROR, null, "Script not found in cache", "JavaScript Writer error\nERROR MESSAGE: Script not found in cache");
         try {
             Object result = script.run(Script.withStatuses(Script.scope(destination.channel, m)));
             if (result instanceof Response response) return new Response(response.getStatus(), response.getMessage(), response.getStatusMessage(), response.getError());
