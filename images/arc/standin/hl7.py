@@ -131,6 +131,9 @@ class Hl7Port:
         except DatabaseError as error:
             reason = f"org.hibernate.exception.GenericJDBCException: Unable to acquire JDBC Connection [{error}]"
             raise Hl7Error(APPLICATION_INTERNAL_ERROR, reason) from error
+        except ValueError as error:
+            log.exception("%s %s", header.message_type, header[10])
+            raise Hl7Error(APPLICATION_INTERNAL_ERROR, str(error)) from error
 
 
 def admit(header: Header, device: Device) -> Application:

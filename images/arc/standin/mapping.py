@@ -6,6 +6,7 @@ Attributes are DICOM JSON. One without a value says that the message names it em
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import uuid
 
@@ -13,6 +14,8 @@ from pydicom.datadict import dictionary_VR
 
 from standin.hl7text import Message, Node, Segment
 from standin.objects import Json, hex_tag
+
+log = logging.getLogger("standin.mapping")
 
 NULL = '""'
 PRIORITIES = {"S": "STAT", "A": "HIGH", "P": "HIGH", "C": "HIGH", "R": "ROUTINE", "T": "MEDIUM"}
@@ -39,6 +42,16 @@ def put_field(attributes: Json, keyword: str, segment: Segment, number: int) -> 
     """Set an attribute from all text of a field, if the segment reaches as far."""
     if (node := segment.get(number)) is not None:
         put(attributes, keyword, node.whole)
+
+
+def put_number(attributes: Json, keyword: str, value: str) -> None:
+    """Set a decimal; what is no number is left out with a line in the log, it could not be served."""
+    try:
+        float(value)
+    except ValueError:
+        log.warning("%s %r is no number", keyword, value)
+    else:
+        put(attributes, keyword, value)
 
 
 def put_items(attributes: Json, keyword: str, items: list[Json]) -> None:
@@ -72,7 +85,7 @@ def put_name(attributes: Json, keyword: str, node: Node | None) -> None:
 
 def put_doctor(attributes: Json, keyword: str, node: Node) -> None:
     """Set a name from an XCN, whose first component is an id."""
-    if node.components:
+    if node.components or node.text == NULL:
         put(attributes, keyword, person_name(*(node.component(number) for number in range(2, 8))))
 
 
@@ -118,14 +131,11 @@ def patient_of(message: Message) -> Json:
     put_name(patient, "PatientName", pid.get(5))
     _put_identifier(patient, pid[3])
     put_if(patient, "PatientBirthDate", pid[7].whole[:8])
-    if pid.get(8) is not None:
-        sex = pid[8].text
+    if sex := pid[8].text:
         put(patient, "PatientSex", sex if sex in ("F", "M", "O") else "O" if sex in ("A", "N") else "")
     put_name(patient, "PatientMotherBirthName", pid.get(6))
-    if pid.get(11) is not None:
-        put(patient, "PatientAddress", "^".join([pid[11].text, *(node.whole for node in pid[11].components)]).rstrip("^"))
-    if pid.get(13) is not None or pid.get(14) is not None:
-        put(patient, "PatientTelephoneNumbers", ", ".join(filter(None, (pid[13].text, pid[14].text))))
+    put_if(patient, "PatientAddress", "^".join([pid[11].text, *(node.whole for node in pid[11].components)]).rstrip("^"))
+    put_if(patient, "PatientTelephoneNumbers", ", ".join(filter(None, (pid[13].text, pid[14].text))))
     put_code(patient, "PatientPrimaryLanguageCodeSequence", pid[15])
     place = message.segments.index(pid) + 1 if pid in message.segments else 0
     if place and place < len(message.segments) and message.segments[place].name == "NTE":

@@ -21,6 +21,7 @@ from standin.mapping import (
     put_field,
     put_if,
     put_moment,
+    put_number,
     put_staff,
     put_visit,
 )
@@ -61,10 +62,10 @@ def _request(message: Message) -> Json:
     put_if(found, "FillerOrderNumberImagingServiceRequest", order[3].text)
     timing = next(message.all("TQ1"), None)
     priority = order[7].component(6).text if timing is None else timing[9].text
-    put(found, "RequestedProcedurePriority", PRIORITIES.get(priority, ""))
+    if priority:
+        put(found, "RequestedProcedurePriority", PRIORITIES.get(priority, ""))
     put_if(found, "InstitutionalDepartmentName", order[13].component(9).whole)
-    if message.first("OBR").fields:
-        put(found, "MedicalAlerts", request[13].decoded[:64])
+    put_if(found, "MedicalAlerts", request[13].decoded[:64])
     put_doctor(found, "RequestingPhysician", request[16])
     put_if(found, "RequestedProcedureDescription", described(request[44]))
     put_code(found, "RequestedProcedureCodeSequence", request[44])
@@ -83,7 +84,7 @@ def _request(message: Message) -> Json:
         put_if(found, "StudyInstanceUID", step[3].text)
     for observation in message.all("OBX"):
         if keyword := BODY.get((observation[3].component(2).whole.upper(), observation[6].text)):
-            put(found, keyword, observation[5].whole)
+            put_number(found, keyword, observation[5].whole)
     for note in message.all("NTE"):
         put_field(found, "RequestedProcedureComments", note, 3)
     return found

@@ -24,7 +24,7 @@ _STATUS_PATH = f"{{{hex_tag(STEP)},Value,0,{hex_tag('ScheduledProcedureStepStatu
 # Keys that narrow a query; others are returned only.
 _KEYS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "AccessionNumber",
-    "RequestedProcedureID", "AdmissionID", "RequestingPhysician", "ReferringPhysicianName",
+    "RequestedProcedureID", "AdmissionID", "InstitutionName", "InstitutionalDepartmentName",
 )  # fmt: skip
 _STEP_KEYS = (
     "ScheduledProcedureStepID", "Modality", "ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime",

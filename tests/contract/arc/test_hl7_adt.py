@@ -87,6 +87,7 @@ def test_merge(trio: Trio) -> None:
     uids = {first(match, "0020000D") for match in trio.found(f"studies?PatientID={new}")}
     assert uids == {ds.StudyInstanceUID for ds in images[:2]}
     assert not trio.found(f"studies?PatientID={old}")
+    assert not patient(trio, old)
     assert send(trio, adt("A40", new, mrg(old)), adt("A04", old), adt("A08", old)) == ["AR 204"] * 3
     assert trio.store(images[2])[0].Status == SUCCESS
     assert len(trio.found(f"studies?PatientID={new}")) == 3

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ..conftest import docker
 from .hl7 import APPLICATION, ARCHIVE, NAMED, accepted, adt, line, message, new_pid, patient, pid_segment, send
 from .orders import Order, state, worklist
-from .support import DEVICES, Trio, first
+from .support import DEVICES, Trio, first, wait_until_started
 
 
 def test_row_of_an_order(trio: Trio) -> None:
@@ -381,3 +384,27 @@ def test_order_for_a_patient_of_two_authorities(trio: Trio) -> None:
 def test_patient_segment_without_a_number_in_an_order(trio: Trio) -> None:
     """§4.1: empty PID-3 AE 101, in orders too."""
     assert send(trio, message("ORM^O01", pid_segment(""), "ORC|NW|1|1||SC", "OBR|1", "ZDS|1.2.3")) == ["AE 101"]
+
+
+def test_acknowledged_orders_survive_a_kill(trio: Trio) -> None:
+    """§8.2: `kill -9` during orders: every acknowledged order is there after the restart, and the rest can be sent again."""
+    pid = new_pid()
+    orders = [Order() for _ in range(200)]
+    for order in orders:
+        order.pid = pid
+    acknowledged = []
+    killing = threading.Timer(0.4, docker, ("kill", trio.arc.name))
+    with line(trio) as connection:
+        killing.start()
+        with contextlib.suppress(OSError):
+            for order in orders:
+                if not connection.raw(order.orm().encode()):
+                    break
+                acknowledged.append(order.accession)
+    killing.join()
+    assert 0 < len(acknowledged) < len(orders)
+    docker("start", trio.arc.name)
+    wait_until_started(trio.arc)
+    assert set(acknowledged) <= {row.AccessionNumber for row in worklist(trio, PatientID=pid)}
+    accepted(trio, *(order.orm() for order in orders))
+    assert sorted(row.AccessionNumber for row in worklist(trio, PatientID=pid)) == sorted(order.accession for order in orders)
