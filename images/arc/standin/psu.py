@@ -126,7 +126,7 @@ class Updates:
 
 
 def compose(psu: Psu, sender: Application, receiver: str, attributes: Json) -> bytes:
-    """Return the message on a worklist item, or on a study that has none."""
+    """Return the message on a worklist item, or on a study that has none; without upstream's address (PID-11) and staff (OBR-34)."""
     now = datetime.now().strftime("%Y%m%d%H%M%S.%f")[:-3]
     character_set = "" if sender.sending_character_set == "ASCII" else sender.sending_character_set
     names = (name.partition("|") if "|" in name else ("", "", "") for name in (sender.name, receiver))
@@ -144,10 +144,8 @@ def compose(psu: Psu, sender: Application, receiver: str, attributes: Json) -> b
     header = {2: "^~\\&", **dict(enumerate(routed, 3)), 7: now, 9: kind, 10: _control_id(), 11: "P", 12: "2.5.1", 18: character_set}
     observed = first(attributes, "StudyDate") + first(attributes, "StudyTime")
     accession = first(attributes, "AccessionNumber") or parameters.get("AccessionNumber", "")
-    reason = _escaped(first(attributes, "ReasonForTheRequestedProcedure"))
     request = {2: placer, 3: filler, 4: service, 7: observed, 18: _escaped(accession)}
-    request |= {19: _escaped(parameters.get("RequestedProcedureID", "")), 24: "RAD", 25: "R", 27: "^^^^^R"}
-    request |= {31: f"^{reason}" if reason else "", 44: service}
+    request |= {19: _escaped(parameters.get("RequestedProcedureID", "")), 24: "RAD", 25: "R", 27: "^^^^^R", 44: service}
     segments = [_line("MSH", header)]
     if psu.with_patient or psu.message_type == "ORU_R01":
         segments += [_patient(attributes), _visit(attributes)]
