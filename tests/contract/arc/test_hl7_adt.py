@@ -47,7 +47,7 @@ def test_empty_name_erases(trio: Trio) -> None:
     [
         (r"O\T\Neil^A\F\B", "O&Neil^A|B"),
         (r"\H\Bold\N\^\Z01\x", "Bold^x"),
-        (r"Caf\X65\^Jean", "Cafe^Jean"),
+        (r"Ren\X65\^Jean", "Rene^Jean"),
         (r"Bre\X0D\ak^Jean", "Bre"),
     ],
 )

@@ -61,7 +61,7 @@ def test_worklist_on_the_other_ae(trio: Trio) -> None:
         ({}, {"ScheduledProcedureStepStartTime": "120000-"}, False),
         ({"PatientName": "quill*"}, {}, True),
         ({"PatientName": "Quilfeather*"}, {}, False),
-        ({"PatientName": "Quill?eather^Marisol^T"}, {}, True),
+        ({"PatientName": "Qu?llfeather^Marisol^T"}, {}, True),
         ({"IssuerOfPatientID": ISSUER}, {}, True),
         ({"IssuerOfPatientID": "OTHER"}, {}, False),
     ],
