@@ -1,7 +1,8 @@
 """What the engine's tests share: the server that they talk to, its channels, and the peers that they play.
 
-Sources are sections of mirth.md (M) and mirth-patterns.md (P), the upstream facts. CONTRACT_MIRTH_URL (`https://127.0.0.1:18443`) names a running
-Mirth Connect on this machine instead of the image: the same statements are then checked against it. Only things that the tests made are changed there.
+Sources are sections of mirth.md (M) and mirth-patterns.md (P), the upstream facts. CONTRACT_MIRTH_URL (`https://127.0.0.1:18443`) names
+a running Mirth Connect on this machine instead of the image: the same statements are then checked against it. Only things that the tests
+made are changed there.
 """
 
 from __future__ import annotations
@@ -23,13 +24,11 @@ import pytest
 import requests
 import urllib3
 import yaml
-from ansible.plugins.loader import init_plugin_loader
+from ansible_collections.pacs_emr.lab.plugins.module_utils import mirth_tree as mirth_tree
+from ansible_collections.pacs_emr.lab.plugins.module_utils import mirth_xml
 from waiting import wait_for
 
 from ..conftest import REPOSITORY, Container, Engine, docker, hardened, image_under_test
-
-init_plugin_loader([str(REPOSITORY / "collections")])
-from ansible_collections.pacs_emr.lab.plugins.module_utils import mirth_tree, mirth_xml  # noqa: E402  (the loader finds the collection)
 
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 Element = ElementTree.Element
@@ -94,7 +93,9 @@ class Server:
         """Log in."""
         return (session or self.session).post(f"{self.url}/users/_login", data={"username": name, "password": password}, timeout=60)
 
-    def call(self, method: str, path: str, body: str | bytes | None = None, kind: str = XML, accept: str = XML, **more: Any) -> requests.Response:
+    def call(
+        self, method: str, path: str, body: str | bytes | None = None, kind: str = XML, accept: str = XML, **more: Any
+    ) -> requests.Response:
         """Call the API; more are arguments of requests."""
         headers = {"Accept": accept, **({"Content-Type": kind} if body is not None else {})}
         content = body.encode() if isinstance(body, str) else body
@@ -112,7 +113,7 @@ class Server:
             answer = self.new_session().get(f"{self.url}/server/status", headers={"Accept": JSON}, timeout=10)
         except requests.RequestException:
             return ""
-        return str(answer.json().get("int", "")) if answer.ok else ""
+        return f"{answer.json().get('int', '')}" if answer.ok else ""
 
     def wait_until_up(self) -> None:
         """Wait for status 0, and log in."""
@@ -226,7 +227,7 @@ class Pushed:
         deployed = self.server.deploy(channel.id)
         assert deployed.status_code == 204, deployed.text
         assert self.server.state(channel.id) == "STARTED"
-        return channel.id
+        return str(channel.id)
 
     def writer(self, script: str, *, queued: bool = False, **more: Any) -> str:
         """Push a Channel Reader with one JavaScript Writer."""
@@ -242,13 +243,15 @@ class Pushed:
         templates = {str(uuid.uuid5(uuid.UUID(library_id), str(number))): code for number, code in enumerate(codes)}
         head = '<codeTemplate version="4.5.2"><id>{}</id>'
         full = "".join(
-            f"{head.format(key)}<name>{key[:8]}</name><revision>1</revision><contextSet><delegate>{everywhere}</delegate></contextSet><properties"
-            f' class="com.mirth.connect.model.codetemplates.BasicCodeTemplateProperties"><type>FUNCTION</type><code>{code}</code></properties></codeTemplate>'
+            f"{head.format(key)}<name>{key[:8]}</name><revision>1</revision><contextSet><delegate>{everywhere}</delegate></contextSet>"
+            f'<properties class="com.mirth.connect.model.codetemplates.BasicCodeTemplateProperties">'
+            f"<type>FUNCTION</type><code>{code}</code></properties></codeTemplate>"
             for key, code in templates.items()
         )
         members = "".join(f"{head.format(key)}</codeTemplate>" for key in templates)
         own = (
-            f'<codeTemplateLibrary version="4.5.2"><id>{library_id}</id><name>contract {library_id[:8]}</name><revision>1</revision><description/>'
+            f'<codeTemplateLibrary version="4.5.2"><id>{library_id}</id><name>contract {library_id[:8]}</name>'
+            "<revision>1</revision><description/>"
             f"<includeNewChannels>false</includeNewChannels><enabledChannelIds><string>{channel_id}</string></enabledChannelIds><disabledChannelIds/>"
             f"<codeTemplates>{members}</codeTemplates></codeTemplateLibrary>"
         )

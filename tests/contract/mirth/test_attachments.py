@@ -20,7 +20,8 @@ FILE = (
     " AttachmentUtil.reAttachMessage(text, connectorMessage, 'UTF-8', false, true, true));"
     "var list = AttachmentUtil.getMessageAttachments(connectorMessage);"
     "if (list.size()) router.routeMessageByChannelId(String(globalMap.get('contract_target')), new RawMessage(new java.lang.String("
-    "text.replace(/\\$\\{ATTACH:([0-9a-f-]{36})\\}/g, '${ATTACH:' + channelId + ':' + connectorMessage.getMessageId() + ':$1}')), null, new java.util.HashMap()));"
+    "text.replace(/\\$\\{ATTACH:([0-9a-f-]{36})\\}/g, '${ATTACH:' + channelId + ':' + "
+    "connectorMessage.getMessageId() + ':$1}')), null, new java.util.HashMap()));"
     "return list.size() + ' ' + text.length + ' ' + (list.size() ? list.get(0).getContent().length : 0);"
 )
 
@@ -32,7 +33,11 @@ def listener(server: Server, pushed: Pushed, folder: Path, peer_port: int) -> tu
     setter = pushed.writer(f"globalMap.put('contract_pdf', '{folder}'); globalMap.put('contract_target', '{target}'); return 1;")
     server.inject(setter, "x", 1)
     port = free_port()
-    settings = {"listenerConnectorProperties.port": str(port), "charsetEncoding": "ISO-8859-1", "sourceConnectorProperties.responseVariable": "Auto-generate (After source transformer)"}
+    settings = {
+        "listenerConnectorProperties.port": str(port),
+        "charsetEncoding": "ISO-8859-1",
+        "sourceConnectorProperties.responseVariable": "Auto-generate (After source transformer)",
+    }
     spec = {
         "source": {"type": "tcp", "data": "HL7V2", "dataset": {"serializationProperties.convertLineBreaks": False}, "set": settings},
         "destinations": [{"name": "out", "type": "js", "data": "RAW", "script": "out.js", "set": QUEUED}],
@@ -60,7 +65,8 @@ def carried(server: Server, pushed: Pushed, folder: Path, size: int) -> None:
 
 
 def test_attachment_is_put_back(server: Server, pushed: Pushed, folder: Path) -> None:
-    """P §7.2, §11.4: scripts see a token; reAttachMessage gives the bytes; ${ATTACH:channel:message:id} is put back by another channel's sender."""
+    """P §7.2, §11.4: scripts see a token; reAttachMessage gives the bytes; ${ATTACH:channel:message:id} is put back by another
+    channel's sender."""
     carried(server, pushed, folder, 20_000)
 
 

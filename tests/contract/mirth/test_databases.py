@@ -27,12 +27,14 @@ class Database:
         return (
             f"function pool() {{ var key = 'contract pool {self.container.name}', p = globalMap.get(key); if (p != null) return p;"
             " var c = new Packages.com.zaxxer.hikari.HikariConfig();"
-            f" c.setJdbcUrl('jdbc:postgresql://{self.container.address()}:5432/mirth?stringtype=unspecified'); c.setUsername('mirth'); c.setPassword('db.Secret_1');"
+            f" c.setJdbcUrl('jdbc:postgresql://{self.container.address()}:5432/mirth?stringtype=unspecified'); c.setUsername('mirth');"
+            " c.setPassword('db.Secret_1');"
             " c.setMaximumPoolSize(4); c.setMinimumIdle(0); c.setConnectionTimeout(3000); c.setInitializationFailFast(false);"
             " p = new Packages.com.zaxxer.hikari.HikariDataSource(c); globalMap.put(key, p); return p; }\n"
             "function query(sql, values) { var c = pool().getConnection(); try { var s = c.prepareStatement(sql), i;"
             " for (i = 0; i &lt; (values || []).length; i++) s.setString(i + 1, new java.lang.String(String(values[i])));"
-            " if (!s.execute()) return []; var r = s.getResultSet(), out = []; while (r.next()) out.push(String(r.getString(1))); return out;"
+            " if (!s.execute()) return []; var r = s.getResultSet(), out = [];"
+            " while (r.next()) out.push(String(r.getString(1))); return out;"
             " } finally { c.close(); } }"
         )
 
@@ -67,23 +69,30 @@ def reader(pushed: Pushed, database: Database, select: str, update: str = "retur
         "sourceConnectorProperties.responseVariable": "Auto-generate (After source transformer)",
     }
     source = {"type": "db", "data": "XML", "set": settings, "scripts": {"select": "select.js", "update": "update.js"}}
-    out = "var x = new XML(String(connectorMessage.getRawData()).replace(/^<\\?xml[^>]*\\?>\\s*/, '')); return x['id'].toString() + ' ' + x['name'].toString() + ' ' + x['note'].length();"
+    out = (
+        "var x = new XML(String(connectorMessage.getRawData()).replace(/^<\\?xml[^>]*\\?>\\s*/, ''));"
+        " return x['id'].toString() + ' ' + x['name'].toString() + ' ' + x['note'].length();"
+    )
     made = pushed.make({"source": source, "destinations": [WRITER]}, {"select.js": select, "update.js": update, "out.js": out})
     pushed.library(made.id, database.code)
     pushed.server.put(made)
     assert pushed.server.deploy(made.id).status_code == 204
-    return made.id
+    return str(made.id)
 
 
 SELECT = (
-    "var rows = new java.util.ArrayList(); query(\"SELECT row_to_json(p)::text FROM person p WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.id = p.id::text) ORDER BY id\")"
-    ".forEach(function (line) { var o = JSON.parse(line), row = new java.util.HashMap(), k; for (k in o) row.put(k.toUpperCase(), o[k] === null ? null : String(o[k])); rows.add(row); }); return rows;"
+    "var rows = new java.util.ArrayList();"
+    'query("SELECT row_to_json(p)::text FROM person p WHERE p.id::text NOT IN (SELECT id FROM seen) ORDER BY id").forEach(function (line) {'
+    " var o = JSON.parse(line), row = new java.util.HashMap(), k;"
+    " for (k in o) row.put(k.toUpperCase(), o[k] === null ? null : String(o[k]));"
+    " rows.add(row); }); return rows;"
 )
 UPDATE = "query('INSERT INTO seen VALUES (?)', [resultMap.get('id')]);"
 
 
 def test_rows_become_messages_once(server: Server, pushed: Pushed, database: Database) -> None:
-    """P §1.2: one XML per row, column names in small letters, a null column left out; the update script sees resultMap; nothing on an idle poll."""
+    """P §1.2: one XML per row, column names in small letters, a null column left out; the update script sees resultMap; nothing on
+    an idle poll."""
     database.sql("TRUNCATE person, seen; INSERT INTO person VALUES (1, 'Zoë <&> \"山田\"', NULL), (2, 'B', 'n')")
     channel_id = reader(pushed, database, SELECT, UPDATE)
     server.wait_for_statuses(channel_id, ["SENT", "SENT"])
@@ -116,10 +125,11 @@ def test_database_that_is_away(server: Server, pushed: Pushed, database: Databas
 
 
 def test_connection_factory(server: Server, pushed: Pushed, database: Database) -> None:
-    """P §3.1: executeCachedQuery with a list; executeUpdate counts; a concatenated string in a list cannot be bound."""
+    """P §3.1: executeCachedQuery with a list; executeUpdate gives the count."""
     address = f"jdbc:postgresql://{database.container.address()}:5432/mirth"
     code = (
-        f"var c = DatabaseConnectionFactory.createDatabaseConnection('org.postgresql.Driver', '{address}', 'mirth', 'db.Secret_1'), l = new java.util.ArrayList(), r;"
+        "var l = new java.util.ArrayList(), r;"
+        f"var c = DatabaseConnectionFactory.createDatabaseConnection('org.postgresql.Driver', '{address}', 'mirth', 'db.Secret_1');"
         "try { l.add(new java.lang.String('7')); r = c.executeCachedQuery('SELECT ?::int + 1 AS n', l); r.next();"
         " return r.getString('n') + ' ' + c.executeUpdate('INSERT INTO seen SELECT random()::text'); } finally { c.close(); }"
     )

@@ -20,7 +20,7 @@ def test_revision_delta(server: Server, pushed: Pushed) -> None:
     assert server.deploy(made.id).status_code == 204
     path = f"/channels/{made.id}/status"
     assert server.get(path).findtext("deployedRevisionDelta") == "0"
-    made.xml.find("description").text = "x"  # type: ignore[union-attr]
+    made.xml.find("description").text = "x"
     server.put(made)
     assert server.get(path).findtext("deployedRevisionDelta") == "1"
     server.deploy(made.id)
@@ -30,7 +30,9 @@ def test_revision_delta(server: Server, pushed: Pushed) -> None:
 def test_what_a_checker_reads(server: Server, pushed: Pushed) -> None:
     """P §8: the statuses as JSON, with the destinations as children."""
     channel_id = pushed.writer("return 1;", queued=True)
-    found = server.call("GET", f"/channels/statuses?includeUndeployed=true&channelId={channel_id}", accept=JSON).json()["list"]["dashboardStatus"]
+    found = server.call("GET", f"/channels/statuses?includeUndeployed=true&channelId={channel_id}", accept=JSON).json()["list"][
+        "dashboardStatus"
+    ]
     assert {key: found[key] for key in ("channelId", "state", "deployedRevisionDelta", "queued")} == {
         "channelId": channel_id,
         "state": "STARTED",
@@ -54,7 +56,9 @@ def test_undeployed_channel_in_the_statuses(server: Server, pushed: Pushed) -> N
     assert len(server.get(f"/channels/statuses?channelId={made.id}")) == 0
 
 
-@pytest.mark.parametrize("code", ["return ((", "class A {}; return 1;", "return (function (a = 1) { return a; })();", "async function f() {}; return 1;"])
+@pytest.mark.parametrize(
+    "code", ["return ((", "class A {}; return 1;", "return (function (a = 1) { return a; })();", "async function f() {}; return 1;"]
+)
 def test_syntax_error_in_a_step(server: Server, pushed: Pushed, code: str) -> None:
     """M §8.5, §8: 500, status 404; Rhino's ES6 has no class, default parameters or async."""
     spec = {"source": {**READER, "transformer": ["step.js"]}, "destinations": [WRITER]}
@@ -74,7 +78,8 @@ def test_syntax_error_in_a_writer(server: Server, pushed: Pushed) -> None:
 
 def test_what_rhino_runs(server: Server, pushed: Pushed) -> None:
     """M §8: let, const, arrow functions, for-of, E4X; template literals are not interpolated."""
-    code = "let a = []; const f = x => x + 1; for (let v of [1, 2]) a.push(f(v)); var x = new XML('<r><b>7</b></r>'); return a.join() + x['b'].toString() + `${a}`;"
+    code = "let a = []; const f = x => x + 1; for (let v of [1, 2]) a.push(f(v)); var x = new XML('<r><b>7</b></r>');"
+    code += " return a.join() + x['b'].toString() + `${a}`;"
     channel_id = pushed.writer(code)
     server.inject(channel_id, "x", 1)
     assert "2,37" in (server.messages(channel_id)[0][1].findtext("response/content") or "")
@@ -85,7 +90,10 @@ def test_deploy_script(server: Server, pushed: Pushed) -> None:
     """P §3.2: it runs at each deploy; when it throws the deploy is 500 and the channel not deployed."""
     scripts = {"deploy": "deploy.js"}
     spec = {"source": READER, "destinations": [WRITER], "scripts": scripts}
-    made = pushed.make(spec, {"deploy.js": "globalMap.put('contract ' + channelId, 'ran'); return;", "out.js": "return globalMap.get('contract ' + channelId);"})
+    made = pushed.make(
+        spec,
+        {"deploy.js": "globalMap.put('contract ' + channelId, 'ran'); return;", "out.js": "return globalMap.get('contract ' + channelId);"},
+    )
     server.put(made)
     assert server.deploy(made.id).status_code == 204
     server.inject(made.id, "x", 1)
@@ -121,7 +129,13 @@ def test_start_stop_undeploy(server: Server, pushed: Pushed) -> None:
             return probe.connect_ex((server.host, port)) == 0
 
     assert listens()
-    for verb, state, open_ in (("stop", "STOPPED", False), ("start", "STARTED", True), ("undeploy", "", False), ("undeploy", "", False), ("start", "", False)):
+    for verb, state, open_ in (
+        ("stop", "STOPPED", False),
+        ("start", "STARTED", True),
+        ("undeploy", "", False),
+        ("undeploy", "", False),
+        ("start", "", False),
+    ):
         assert server.call("POST", f"/channels/{channel_id}/_{verb}").status_code == 204
         assert (server.state(channel_id), listens()) == (state, open_)
 
@@ -137,7 +151,10 @@ def test_unknown_ids_are_passed_over(server: Server) -> None:
 def test_templates_reach_every_script(server: Server, pushed: Pushed) -> None:
     """P §6.5: transformer, writer, deploy script, once they are pushed; a function that is not there shows when the script runs."""
     spec = {"source": {**READER, "transformer": ["step.js"]}, "destinations": [WRITER], "scripts": {"deploy": "deploy.js"}}
-    files = {"step.js": "msg = twice(msg);", "out.js": "return twice(connectorMessage.getRawData()) + globalMap.get('contract ' + channelId);"}
+    files = {
+        "step.js": "msg = twice(msg);",
+        "out.js": "return twice(connectorMessage.getRawData()) + globalMap.get('contract ' + channelId);",
+    }
     made = pushed.make(spec, {**files, "deploy.js": "globalMap.put('contract ' + channelId, twice('d')); return;"})
     pushed.library(made.id, "function twice(x) { return String(x) + String(x); }")
     server.put(made)
@@ -147,7 +164,8 @@ def test_templates_reach_every_script(server: Server, pushed: Pushed) -> None:
 
 
 def test_changed_template(server: Server, pushed: Pushed) -> None:
-    """P §0.11, §6.5: used after the next deploy only; codeTemplatesChanged is absent unless it is true; an identical push changes nothing."""
+    """P §0.11, §6.5: used after the next deploy only; codeTemplatesChanged is absent unless it is true; an identical push changes
+    nothing."""
     made = pushed.make({"source": READER, "destinations": [WRITER]}, {"out.js": "return word();"})
     library, _, _ = pushed.library(made.id, "function word() { return 'one'; }")
     server.put(made)
@@ -161,7 +179,9 @@ def test_changed_template(server: Server, pushed: Pushed) -> None:
     server.deploy(made.id)
     assert server.get(path).find("codeTemplatesChanged") is None
     server.inject(made.id, "x", 1)
-    answers = [ElementTree.fromstring(message[1].findtext("response/content") or "").findtext("message") for message in server.messages(made.id)]
+    answers = [
+        ElementTree.fromstring(message[1].findtext("response/content") or "").findtext("message") for message in server.messages(made.id)
+    ]
     assert answers == ["one", "two"]
 
 

@@ -35,7 +35,10 @@ def reader(pushed: Pushed, folder: Path, guard: str = GUARD, **settings: object)
     where = {"host": str(folder / "in"), "moveToDirectory": str(folder / "done"), "errorMoveToDirectory": str(folder / "error")}
     source = {"type": "file", "data": "RAW", "set": {**READ, **where, **settings}, "transformer": ["guard.js"]}
     destination = {"name": "out", "type": "js", "data": "RAW", "script": "out.js"}
-    return pushed.push({"source": source, "destinations": [destination]}, {"guard.js": guard, "out.js": "return connectorMessage.getRawData() + sourceMap.get('originalFilename');"})
+    return pushed.push(
+        {"source": source, "destinations": [destination]},
+        {"guard.js": guard, "out.js": "return connectorMessage.getRawData() + sourceMap.get('originalFilename');"},
+    )
 
 
 def drop(folder: Path, name: str, content: bytes = b"MSH|x\r", age: float = 60) -> Path:
@@ -100,7 +103,8 @@ def test_what_stays(server: Server, pushed: Pushed, folder: Path) -> None:
 @pytest.mark.parametrize(("by", "wanted"), [("date", ["c", "a", "b"]), ("name", ["a", "b", "c"])])
 def test_order(server: Server, pushed: Pushed, folder: Path, by: str, wanted: list[str]) -> None:
     """P §4.3: the oldest first, or by name."""
-    channel_id = reader(pushed, folder, **{"sortBy": by, "pollConnectorProperties.pollingFrequency": 1500, "pollConnectorProperties.pollOnStart": False})
+    slowly = {"pollConnectorProperties.pollingFrequency": 1500, "pollConnectorProperties.pollOnStart": False}
+    channel_id = reader(pushed, folder, GUARD, sortBy=by, **slowly)
     for number, name in enumerate(["c", "a", "b"]):
         drop(folder, f"{name}.txt", age=60 - number * 10)
     wait_for_names(folder, "done", ["a.txt", "b.txt", "c.txt"])

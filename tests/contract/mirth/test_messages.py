@@ -5,7 +5,22 @@ from __future__ import annotations
 import pytest
 from waiting import wait_for
 
-from .support import JSON, QUEUED, ROUTED, TEXT, Pushed, Receiver, Sender, Server, acknowledgement, adt, answer_of, free_port, receiver, status_message
+from .support import (
+    JSON,
+    QUEUED,
+    ROUTED,
+    TEXT,
+    Pushed,
+    Receiver,
+    Sender,
+    Server,
+    acknowledgement,
+    adt,
+    answer_of,
+    free_port,
+    receiver,
+    status_message,
+)
 
 READER = {"type": "channel", "data": "RAW", "set": ROUTED}
 WRITER = {"name": "out", "type": "js", "data": "RAW", "script": "out.js"}
@@ -53,7 +68,13 @@ def test_counts(server: Server, pushed: Pushed) -> None:
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("return true;", "SENT"), ("return false;", "FILTERED"), ("return 'true';", "FILTERED"), ("return;", "FILTERED"), ("throw 'no';", "ERROR")],
+    [
+        ("return true;", "SENT"),
+        ("return false;", "FILTERED"),
+        ("return 'true';", "FILTERED"),
+        ("return;", "FILTERED"),
+        ("throw 'no';", "ERROR"),
+    ],
 )
 def test_filter(server: Server, pushed: Pushed, code: str, status: str) -> None:
     """M §3.3, §8: anything but true is FILTERED, the text "true" as well; an exception is ERROR."""
@@ -66,7 +87,9 @@ def test_filter(server: Server, pushed: Pushed, code: str, status: str) -> None:
 def test_second_rule_without_operator(server: Server, pushed: Pushed) -> None:
     """M §8: a second rule with operator NONE deploys, and every message is in error."""
     destination = {**WRITER, "filter": ["a.js", "b.js"]}
-    made = pushed.make({"source": READER, "destinations": [destination]}, {"a.js": "return true;", "b.js": "return true;", "out.js": "return 1;"})
+    made = pushed.make(
+        {"source": READER, "destinations": [destination]}, {"a.js": "return true;", "b.js": "return true;", "out.js": "return 1;"}
+    )
     for operator in made.xml.iter("operator"):
         operator.text = "NONE"
     server.put(made)
@@ -76,7 +99,8 @@ def test_second_rule_without_operator(server: Server, pushed: Pushed) -> None:
 
 
 def test_maps_and_transformers(server: Server, pushed: Pushed) -> None:
-    """M §3.3: a RAW transformer changes msg; channelMap reaches the destination, sourceMap and configurationMap are read; $() looks in all of them."""
+    """M §3.3: a RAW transformer changes msg; channelMap reaches the destination, sourceMap and configurationMap are read; $()
+    looks in all of them."""
     spec = {"source": {**READER, "transformer": ["step.js"]}, "destinations": [WRITER]}
     files = {
         "step.js": "channelMap.put('a', 'A' + msg.length); msg = msg.toUpperCase();",
@@ -91,7 +115,10 @@ def test_maps_and_transformers(server: Server, pushed: Pushed) -> None:
 
 def test_java_strings_are_no_scripts_strings(server: Server, pushed: Pushed) -> None:
     """P §0.14: replace(/-/g, '') on one throws; String(…) helps."""
-    channel_id = pushed.writer("return connectorMessage.getRawData() == 'a' ? UUIDGenerator.getUUID().replace(/-/g, '') : String(UUIDGenerator.getUUID()).replace(/-/g, '');")
+    channel_id = pushed.writer(
+        "return /a/.test(connectorMessage.getRawData()) ? UUIDGenerator.getUUID().replace(/-/g, '') :"
+        " String(UUIDGenerator.getUUID()).replace(/-/g, '');"
+    )
     for text in ("a", "b"):
         server.inject(channel_id, text, 1)
     assert server.statuses(channel_id) == ["ERROR", "SENT"]
@@ -99,7 +126,8 @@ def test_java_strings_are_no_scripts_strings(server: Server, pushed: Pushed) -> 
 
 def test_script_response(server: Server, pushed: Pushed) -> None:
     """P §0.12, §3.4: an exception is ERROR, queue or not; a queued Response is retried, in order."""
-    code = "var n = Number(globalMap.get('n ' + channelId) || 0); globalMap.put('n ' + channelId, n + 1); if (String(connectorMessage.getRawData()) == 'bad') throw 'no';"
+    code = "var n = Number(globalMap.get('n ' + channelId) || 0); globalMap.put('n ' + channelId, n + 1);"
+    code += " if (String(connectorMessage.getRawData()) == 'bad') throw 'no';"
     channel_id = pushed.writer(code + " return n < 2 ? ResponseFactory.getQueuedResponse('later ' + n) : 'done ' + n;", queued=True)
     for text in ("a", "b", "bad"):
         server.inject(channel_id, text, 1)
@@ -110,10 +138,14 @@ def test_script_response(server: Server, pushed: Pushed) -> None:
 
 
 def test_router(server: Server, pushed: Pushed) -> None:
-    """P §6.3: TRANSFORMED from a reader that answers after its transformer, null from one with None, ERROR for one that is not running; the sourceMap goes along."""
+    """P §6.3: TRANSFORMED from a reader that answers after its transformer, null from one with None, ERROR for one that is not
+    running; the sourceMap goes along."""
     target = pushed.writer("return sourceMap.get('k') + connectorMessage.getRawData();")
     silent = pushed.push(
-        {"source": {"type": "channel", "data": "RAW", "set": {"sourceConnectorProperties.responseVariable": "None"}}, "destinations": [WRITER]},
+        {
+            "source": {"type": "channel", "data": "RAW", "set": {"sourceConnectorProperties.responseVariable": "None"}},
+            "destinations": [WRITER],
+        },
         {"out.js": "return 1;"},
     )
     code = (
@@ -130,7 +162,9 @@ def test_router(server: Server, pushed: Pushed) -> None:
 
 def test_reprocess(server: Server, pushed: Pushed) -> None:
     """P §8: replace=true runs the same message again; in bulk by its state."""
-    channel_id = pushed.writer("if (globalMap.get('ok ' + channelId) == null && String(connectorMessage.getRawData()) == 'bad') throw 'no'; return 'done';")
+    channel_id = pushed.writer(
+        "if (globalMap.get('ok ' + channelId) == null && String(connectorMessage.getRawData()) == 'bad') throw 'no'; return 'done';"
+    )
     for text in ("bad", "good", "bad"):
         server.inject(channel_id, text, 1)
     assert server.count(channel_id, "ERROR") == 2
@@ -188,7 +222,9 @@ def test_response_transformer(server: Server, pushed: Pushed) -> None:
         return {1: "gibberish", 2: acknowledgement(text, "AE"), 3: acknowledgement(text)}[number]
 
     with receiver(reply) as peer:
-        channel_id = pushed.push({"source": READER, "destinations": [{**sender(server, peer.port), "response": ["answer.js"]}]}, {"answer.js": code})
+        channel_id = pushed.push(
+            {"source": READER, "destinations": [{**sender(server, peer.port), "response": ["answer.js"]}]}, {"answer.js": code}
+        )
         for control in ("1", "2"):
             server.inject(channel_id, adt(control), 1)
         server.wait_for_statuses(channel_id, ["ERROR", "SENT"])
@@ -197,7 +233,8 @@ def test_response_transformer(server: Server, pushed: Pushed) -> None:
 
 
 def test_guard_before_each_attempt(server: Server, pushed: Pushed) -> None:
-    """P §11.3: with regenerateTemplate and includeFilterTransformer the filter runs at every attempt, and an empty address sends nothing and stays QUEUED."""
+    """P §11.3: with regenerateTemplate and includeFilterTransformer the filter runs at every attempt, and an empty address sends
+    nothing and stays QUEUED."""
     rule = (
         "var n = Number(globalMap.get('g ' + channelId) || 0); globalMap.put('g ' + channelId, n + 1);"
         "channelMap.put('peer', n < 2 ? '' : globalMap.get('peer ' + channelId)); return true;"
@@ -220,7 +257,9 @@ def test_filter_in_the_queue_ends_it(server: Server, pushed: Pushed) -> None:
     rule = "if (/ERR/.test(connectorMessage.getRawData())) throw 'no'; return !/OUT/.test(connectorMessage.getRawData());"
     with receiver() as peer:
         again = {"destinationConnectorProperties.regenerateTemplate": True, "destinationConnectorProperties.includeFilterTransformer": True}
-        channel_id = pushed.push({"source": READER, "destinations": [{**sender(server, peer.port, **again), "filter": ["rule.js"]}]}, {"rule.js": rule})
+        channel_id = pushed.push(
+            {"source": READER, "destinations": [{**sender(server, peer.port, **again), "filter": ["rule.js"]}]}, {"rule.js": rule}
+        )
         for control in ("ERR", "OUT", "ok"):
             server.inject(channel_id, adt(control), 1)
         server.wait_for_statuses(channel_id, ["ERROR", "FILTERED", "SENT"])
@@ -263,7 +302,11 @@ def listener(pushed: Pushed, port: int, script: str = "return 1;", **more: objec
     """A listener for HL7 with one writer."""
     variable = more.pop("variable", "Auto-generate (After source transformer)")
     queued = {"set": QUEUED} if more.pop("queued", False) else {}
-    settings = {"listenerConnectorProperties.port": str(port), "charsetEncoding": "UTF-8", "sourceConnectorProperties.responseVariable": variable}
+    settings = {
+        "listenerConnectorProperties.port": str(port),
+        "charsetEncoding": "UTF-8",
+        "sourceConnectorProperties.responseVariable": variable,
+    }
     source = {"type": "tcp", "data": "HL7V2", "set": settings}
     return pushed.push({"source": source, "destinations": [{**WRITER, **queued}], **more}, {"out.js": script, "pre.js": "throw 'no';"})
 
@@ -333,6 +376,8 @@ def test_line_ends(server: Server, pushed: Pushed) -> None:
 def test_characters(server: Server, pushed: Pushed) -> None:
     """P §6.2: UTF-8 in, UTF-8 out, also outside the BMP without steps."""
     port = free_port()
-    channel_id = listener(pushed, port, "return String(connectorMessage.getRawData()).split('|')[2] + ' ' + sourceMap.get('remoteAddress');")
+    channel_id = listener(
+        pushed, port, "return String(connectorMessage.getRawData()).split('|')[2] + ' ' + sourceMap.get('remoteAddress');"
+    )
     Sender(server.host, port).ask(adt().replace("SENDER", "Zoë 山田 𠮷"))
     assert answer_of(server.messages(channel_id)[0][1]).startswith("Zoë 山田 𠮷 ")

@@ -35,7 +35,10 @@ def test_everything_else_needs_one(server: Server) -> None:
     session = Server.new_session()
     assert session.get(f"{server.url}/channels", timeout=10).status_code == 401
     assert session.get(f"{server.url}/users/current", auth=("admin", "wrong"), timeout=30).status_code == 401
-    assert Server.new_session().get(f"{server.url}/server/id", auth=("admin", "wrong"), headers={"Accept": TEXT}, timeout=30).status_code == 500
+    assert (
+        Server.new_session().get(f"{server.url}/server/id", auth=("admin", "wrong"), headers={"Accept": TEXT}, timeout=30).status_code
+        == 500
+    )
     assert Server.new_session().get(f"{server.url}/users/current", auth=("admin", "admin"), timeout=30).status_code == 200
 
 
@@ -57,7 +60,8 @@ def test_login_logout(server: Server) -> None:
 
 
 def test_users(server: Server) -> None:
-    """M §2.2, §8.6, §8.10: POST makes one, twice is 500, a blank name 400; by id or name; unknown: GET 404, DELETE 204; yourself cannot be deleted."""
+    """M §2.2, §8.6, §8.10: POST makes one, twice is 500, a blank name 400; by id or name; unknown: GET 404, DELETE 204; yourself
+    cannot be deleted."""
     name = f"contract-{uuid.uuid4().hex[:8]}"
     body = f"<user><username>{name}</username></user>"
     assert server.call("POST", "/users", body).status_code == 204
@@ -100,7 +104,10 @@ def test_preferences(server: Server) -> None:
     number = server.get(f"/users/{name}").findtext("id")
     try:
         assert server.call("PUT", f"/users/{number}/preferences/firstlogin", "false", kind=TEXT).status_code == 204
-        assert server.call("PUT", f"/users/{number}/preferences", '<properties><property name="a">1</property></properties>').status_code == 204
+        assert (
+            server.call("PUT", f"/users/{number}/preferences", '<properties><property name="a">1</property></properties>').status_code
+            == 204
+        )
         found = {each.get("name"): each.text for each in server.get(f"/users/{number}/preferences")}
         assert found == {"firstlogin": "false", "a": "1"}
     finally:
@@ -117,20 +124,36 @@ def test_configuration_map(server: Server) -> None:
         for value in ("00123", "123")
     )
     try:
-        assert server.call("PUT", "/server/configurationMap", before.replace("</map>", entry + "</map>").replace("<map/>", f"<map>{entry}</map>")).status_code == 204
+        assert (
+            server.call(
+                "PUT", "/server/configurationMap", before.replace("</map>", entry + "</map>").replace("<map/>", f"<map>{entry}</map>")
+            ).status_code
+            == 204
+        )
         entries = server.get("/server/configurationMap").findall("entry")
         assert [each[1].findtext("value") for each in entries if each.findtext("string") == "contract_00123"] == ["00123"]
         said = server.call("GET", "/server/configurationMap", accept=JSON).text
-        for value in ('00123","com.mirth.connect.util.ConfigurationProperty":{"value":"00123",', '123","com.mirth.connect.util.ConfigurationProperty":{"value":123,'):
+        for value in (
+            '00123","com.mirth.connect.util.ConfigurationProperty":{"value":"00123",',
+            '123","com.mirth.connect.util.ConfigurationProperty":{"value":123,',
+        ):
             assert f'"contract_{value}' in said
-        assert server.call("PUT", "/server/configurationMap", "<map><entry><string>a</string><string>b</string></entry></map>").status_code == 500
+        assert (
+            server.call("PUT", "/server/configurationMap", "<map><entry><string>a</string><string>b</string></entry></map>").status_code
+            == 500
+        )
     finally:
         assert server.call("PUT", "/server/configurationMap", before).status_code == 204
 
 
 def test_settings_take_single_fields(server: Server) -> None:
     """M §1.5, §2.2: updateSettings switches the usage statistics off; a partial PUT of settings changes what it names alone."""
-    assert server.call("PUT", "/server/updateSettings", '<updateSettings version="4.5.2"><statsEnabled>false</statsEnabled></updateSettings>').status_code == 204
+    assert (
+        server.call(
+            "PUT", "/server/updateSettings", '<updateSettings version="4.5.2"><statsEnabled>false</statsEnabled></updateSettings>'
+        ).status_code
+        == 204
+    )
     assert server.get("/server/updateSettings").findtext("statsEnabled") == "false"
     size = server.get("/server/settings").findtext("queueBufferSize")
     assert server.call("PUT", "/server/settings", "<serverSettings><serverName>contract</serverName></serverSettings>").status_code == 204
@@ -161,7 +184,8 @@ def test_memory(server: Server) -> None:
 def test_dependencies_replace_all(server: Server) -> None:
     """P §9: a set of pairs, PUT replaces it."""
     before = server.call("GET", "/server/channelDependencies").text
-    pair = f"<set><channelDependency><dependentId>{uuid.uuid4()}</dependentId><dependencyId>{uuid.uuid4()}</dependencyId></channelDependency></set>"
+    pair = f"<set><channelDependency><dependentId>{uuid.uuid4()}</dependentId><dependencyId>{uuid.uuid4()}</dependencyId>"
+    pair += "</channelDependency></set>"
     try:
         assert server.call("PUT", "/server/channelDependencies", pair).status_code == 204
         assert len(server.get("/server/channelDependencies")) == 1
@@ -170,20 +194,22 @@ def test_dependencies_replace_all(server: Server) -> None:
 
 
 def test_groups(server: Server) -> None:
-    """M §2.2, §8.8: multipart, each part with a type, the whole list is replaced, an unchanged group keeps its revision, members are reduced to ids."""
+    """M §2.2, §8.8: multipart, each part with a type, the whole list is replaced, an unchanged group keeps its revision, members
+    are reduced to ids."""
     before = server.call("GET", "/channelgroups").text
     group_id, member = str(uuid.uuid4()), str(uuid.uuid4())
 
     def save(description: str, kind: str | None = XML) -> requests.Response:
         group = (
-            f'<channelGroup version="4.5.2"><id>{group_id}</id><name>contract {group_id[:8]}</name><revision>1</revision><description>{description}</description>'
+            f'<channelGroup version="4.5.2"><id>{group_id}</id><name>contract {group_id[:8]}</name><revision>1</revision>'
+            f"<description>{description}</description>"
             f'<channels><channel version="4.5.2"><id>{member}</id><revision>0</revision></channel></channels></channelGroup>'
         )
         others = before.removeprefix("<list>").removesuffix("</list>").removesuffix("<list/>")
         parts = {"channelGroups": f"<set>{others}{group}</set>", "removedChannelGroupIds": "<set/>"}
         files = {name: (None, text, kind) if kind else (None, text) for name, text in parts.items()}
         url = f"{server.url}/channelgroups/_bulkUpdate?override=true"
-        return server.session.post(url, files=files, headers={"Accept": JSON}, timeout=30)  # type: ignore[arg-type]
+        return server.session.post(url, files=files, headers={"Accept": JSON}, timeout=30)
 
     def revision() -> str | None:
         return next(each.findtext("revision") for each in server.get("/channelgroups") if each.findtext("id") == group_id)
@@ -200,7 +226,10 @@ def test_groups(server: Server) -> None:
         assert [child.findtext("id") for child in stored.findall("channels/channel")] == [member]
     finally:
         others = before.removeprefix("<list>").removesuffix("</list>").removesuffix("<list/>")
-        parts = {"channelGroups": (None, f"<set>{others}</set>", XML), "removedChannelGroupIds": (None, f"<set><string>{group_id}</string></set>", XML)}
+        parts = {
+            "channelGroups": (None, f"<set>{others}</set>", XML),
+            "removedChannelGroupIds": (None, f"<set><string>{group_id}</string></set>", XML),
+        }
         url = f"{server.url}/channelgroups/_bulkUpdate?override=true"
         assert server.session.post(url, files=parts, headers={"Accept": JSON}, timeout=30).status_code == 200
 

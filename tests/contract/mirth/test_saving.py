@@ -19,7 +19,8 @@ def channel(pushed: Pushed, transformer: int = 0) -> Element:
     """A channel with everything that the cases below take away."""
     files = {"out.js": "return 'done';", **{f"step{number}.js": "msg = msg + '';" for number in range(transformer)}}
     destination = {**WRITER, "transformer": [f"step{number}.js" for number in range(transformer)]}
-    return pushed.make({"source": SOURCE, "destinations": [destination]}, files).xml
+    xml: Element = pushed.make({"source": SOURCE, "destinations": [destination]}, files).xml
+    return xml
 
 
 def test_new_channel_has_revision_1_and_an_equal_one_keeps_it(server: Server, pushed: Pushed) -> None:
@@ -39,7 +40,8 @@ def test_new_channel_has_revision_1_and_an_equal_one_keeps_it(server: Server, pu
 
 
 def test_change_needs_override(server: Server, pushed: Pushed) -> None:
-    """Seen on 4.5.2 (M §4 says otherwise): without override=true a change is refused with `false`, by PUT and by POST; an equal channel is `true`."""
+    """Seen on 4.5.2 (M §4 says otherwise): without override=true a change is refused with `false`, by PUT and by POST; an equal
+    channel is `true`."""
     xml = channel(pushed)
     path = f"/channels/{xml.findtext('id')}"
     server.put(xml)

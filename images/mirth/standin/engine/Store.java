@@ -11,6 +11,7 @@ import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 import java.io.Serializable;
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -56,8 +57,10 @@ public final class Store {
 
     /** Connects and makes the tables. Throws SQLException when the database cannot be had, IllegalStateException when it is another's. */
     public Store(Settings settings) throws SQLException {
+        String url = settings.get("database.url", "");
+        DriverManager.getConnection(url, settings.get("database.username", ""), settings.get("database.password", "")).close();
         HikariConfig config = new HikariConfig();
-        config.setJdbcUrl(settings.get("database.url", ""));
+        config.setJdbcUrl(url);
         config.setUsername(settings.get("database.username", ""));
         config.setPassword(settings.get("database.password", ""));
         config.setMaximumPoolSize(settings.number("database.max-connections", 20));
