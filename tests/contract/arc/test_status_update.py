@@ -245,6 +245,8 @@ def test_refused_message_is_not_repeated(trio: Trio, receiver: Receiver) -> None
         assert trio.store(images_of(Order()))[0].Status == SUCCESS
         receiver.next()
         assert receiver.quiet(5)
+    if is_standin:
+        assert "answered AE, not repeated" in trio.arc.logs()
 
 
 @contextmanager
