@@ -12,20 +12,20 @@ refuse() {
 
 # property KEY VALUE: upstream hands the value to sed, which eats a backslash and puts the old line in the place of a bare &.
 property() {
-  local key=$1 value=$2 plain
+  local key=$1 value=$2 plain others
   plain=${value//\\&/}
   [[ $plain != *[\\\&]* ]] || refuse "the value of $key holds a bare & or a backslash, which upstream garbles: write \\& for &, and no backslash"
   value=${value//\\&/&}
-  { grep -v "^${key//./\\.}\s*=" "$properties" || true; } >"$properties.new"
-  printf '%s = %s\n' "$key" "$value" >>"$properties.new"
-  mv "$properties.new" "$properties"
+  others=$(grep -v "^${key//./\\.}\s*=" "$properties" || true)
+  printf '%s\n' "$others" "$key = $value" >"$properties"
 }
 
 for variable in EXTENSIONS_DOWNLOAD CUSTOM_JARS_DOWNLOAD KEYSTORE_DOWNLOAD LICENSE_KEY SESSION_STORE; do
   [ -z "${!variable:-}" ] || refuse "$variable is not implemented"
 done
 
-umask 077
+# The passwords are for the engine alone; its other files get the umask that it was started with.
+install -m 600 /dev/null "$properties"
 cat >"$properties" <<'DEFAULTS'
 http.port = 8080
 https.port = 8443
