@@ -191,6 +191,20 @@ def test_order_and_answers(server: Server, pushed: Pushed) -> None:
         assert "MSA|AE|1" in answer_of(server.messages(channel_id)[1][1])
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_control_characters(server: Server, pushed: Pushed, again: bool) -> None:
+    """P §11.4: an escape character of one's own (BEL) goes through a queue, with its address and content kept or made again."""
+    text = adt("1").replace("^~\\&", "^~\u0007&").replace("SENDER", "A\u0007T\u0007B \u0085\u2028 <&> '\"")
+    with receiver() as peer:
+        channel_id = pushed.push(
+            {"source": READER, "destinations": [sender(server, peer.port, **{"destinationConnectorProperties.regenerateTemplate": again})]}
+        )
+        server.inject(channel_id, text, 1)
+        wait_for(lambda: "" if peer.got else "nothing came", 10, pause=0.2)
+        assert peer.got == [text]
+        wait_for(lambda: "" if server.count(channel_id, "SENT") == 1 else "not sent", 10, pause=0.2)
+
+
 def test_validation(server: Server, pushed: Pushed) -> None:
     """M §3.4: with HL7V2 AE, AR and another MSA-2 are ERROR and leave the queue; gibberish is QUEUED and sent again."""
     answers = {"1": ("AE", None), "2": ("AR", None), "3": ("AA", "other"), "4": ("AA", None), "5": ("CA", None)}

@@ -220,7 +220,7 @@ public final class Api {
             Node map = new Node("map");
             for (Map<String, Object> row : Store.query(c, "SELECT channel, body FROM standin.metadata ORDER BY channel")) {
                 Node metadata = new Node("com.mirth.connect.model.ChannelMetadata");
-                metadata.children.addAll(Node.parse((String) row.get("body")).children);
+                metadata.children.addAll(Node.stored((String) row.get("body")).children);
                 map.add(new Node("entry").add("string", row.get("channel")).add(metadata));
             }
             return map;
@@ -396,7 +396,7 @@ public final class Api {
             });
         });
         post("/channels/{id}/enabled/(?<on>true|false)", r -> store.tx(c -> {
-            Node metadata = Node.parse((String) Store.query(c, "SELECT body FROM standin.metadata WHERE channel = ?", r.part("id")).get(0).get("body"));
+            Node metadata = Node.stored((String) Store.query(c, "SELECT body FROM standin.metadata WHERE channel = ?", r.part("id")).get(0).get("body"));
             metadata(c, r.part("id"), metadata.set("enabled", r.part("on")));
             return null;
         }));
@@ -441,9 +441,9 @@ public final class Api {
         List<Node> found = new ArrayList<>();
         for (Map<String, Object> row : Store.query(c, "SELECT ch.id, revision, ch.body, coalesce(m.body, '<metadata><enabled>true</enabled></metadata>') AS metadata FROM standin.channel ch"
             + " LEFT JOIN standin.metadata m ON m.channel = ch.id WHERE length(ch.id) = 36 AND (?::text IS NULL OR ch.id = ?) ORDER BY ch.name", id, id)) {
-            Node channel = Node.parse((String) row.get("body")).set("revision", String.valueOf(row.get("revision")));
+            Node channel = Node.stored((String) row.get("body")).set("revision", String.valueOf(row.get("revision")));
             Known.need(channel, "sourceConnector");
-            Node data = new Node("exportData").add(Node.parse((String) row.get("metadata")));
+            Node data = new Node("exportData").add(Node.stored((String) row.get("metadata")));
             for (String name : List.of("dependentIds", "dependencyIds", "channelTags")) data.add(name);
             found.add(channel.add(data));
         }
@@ -467,7 +467,7 @@ public final class Api {
             List<Map<String, Object>> before = Store.query(c, "SELECT body, revision FROM standin.channel WHERE id = ? FOR UPDATE", id);
             int revision = before.isEmpty() ? 0 : (Integer) before.get(0).get("revision");
             if (!before.isEmpty()) {
-                Node old = Node.parse((String) before.get(0).get("body"));
+                Node old = Node.stored((String) before.get(0).get("body"));
                 if (old.comparable(OWN).equals(channel.comparable(OWN))) {
                     metadata(c, id, metadata);
                     return value("boolean", true);

@@ -118,21 +118,13 @@ public final class Destination {
     }
 
     private Response attempt(ConnectorMessage m) throws InterruptedException {
-        Response response = connector.send(parsed(m.sent), m);
+        Response response = connector.send(Node.stored(m.sent), m);
         m.attempts++;
         if (validate && response.getStatus() == Status.SENT && "HL7V2".equals(answerTypes.text("inboundDataType"))) {
             Hl7.validate(response, m, answerTypes.child("inboundProperties"));
         }
         settle(response);
         return response;
-    }
-
-    private static Node parsed(String xml) {
-        try {
-            return Node.parse(xml);
-        } catch (javax.xml.stream.XMLStreamException error) {
-            throw new IllegalStateException("stored properties cannot be read", error);
-        }
     }
 
     /** A state that a destination cannot end in is ERROR; QUEUED is, where there is no queue. */

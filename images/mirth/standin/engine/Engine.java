@@ -130,8 +130,8 @@ public final class Engine {
                 + " LEFT JOIN standin.metadata m ON m.channel = ch.id WHERE ch.id = ? AND ch.valid", id);
             if (found.isEmpty()) return null;
             String metadata = (String) found.get(0).get("metadata");
-            if (!metadata.isEmpty() && !Node.parse(metadata).flag("enabled")) return null;
-            return new Channel(this, Node.parse((String) found.get(0).get("body")), (Integer) found.get(0).get("revision"), templateRevisions(id));
+            if (!metadata.isEmpty() && !Node.stored(metadata).flag("enabled")) return null;
+            return new Channel(this, Node.stored((String) found.get(0).get("body")), (Integer) found.get(0).get("revision"), templateRevisions(id));
         });
     }
 

@@ -23,6 +23,15 @@ public final class Node {
         this.name = name;
     }
 
+    /** Reads back what `xml` wrote. As XML 1.1, which knows references to control characters: HL7 may hold them. Throws IllegalStateException. */
+    public static Node stored(String xml) {
+        try {
+            return parse("<?xml version=\"1.1\"?>" + xml);
+        } catch (XMLStreamException error) {
+            throw new IllegalStateException("stored XML cannot be read", error);
+        }
+    }
+
     /** Parses a document. Throws XMLStreamException when it is not well-formed or holds a DTD. */
     public static Node parse(String xml) throws XMLStreamException {
         XMLInputFactory factory = XMLInputFactory.newFactory();
@@ -196,7 +205,7 @@ public final class Node {
                 case '\'' -> out.append("&apos;");
                 case '\n', '\t' -> out.append(c);
                 default -> {
-                    if (c < ' ' || c == 0x7f) out.append("&#x").append(Integer.toHexString(c)).append(';'); else out.append(c);
+                    if (c < ' ' || c >= 0x7f && c < 0xa0 || c == 0x2028) out.append("&#x").append(Integer.toHexString(c)).append(';'); else out.append(c);
                 }
             }
         }

@@ -55,7 +55,7 @@ public final class Pruner {
             for (String id : ids) {
                 String body = engine.store.tx(c -> Store.query(c, "SELECT body FROM standin.metadata WHERE channel = ?", id).stream().map(row -> (String) row.get("body"))
                     .findFirst().orElse("<metadata/>"));
-                Node kept = Node.parse(body).child("pruningSettings");
+                Node kept = Node.stored(body).child("pruningSettings");
                 if (kept != null) engine.store.prune(id, days(kept, "pruneMetaDataDays"), days(kept, "pruneContentDays"), kept.flag("pruneErroredMessages"));
                 done++;
             }

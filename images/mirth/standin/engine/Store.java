@@ -140,7 +140,7 @@ public final class Store {
     public Node setting(String name, String otherwise) throws SQLException {
         return tx(c -> {
             List<Map<String, Object>> found = query(c, "SELECT body FROM standin.setting WHERE name = ?", name);
-            return Node.parse(found.isEmpty() ? otherwise : (String) found.get(0).get("body"));
+            return Node.stored(found.isEmpty() ? otherwise : (String) found.get(0).get("body"));
         });
     }
 

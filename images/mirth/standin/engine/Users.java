@@ -82,7 +82,7 @@ public final class Users {
             List<Node> users = new ArrayList<>();
             for (Map<String, Object> row : Store.query(c, "SELECT id, username, body, last_login FROM standin.person WHERE " + where + " ORDER BY id", parameters)) {
                 Node user = new Node("user").add("id", row.get("id")).add("username", row.get("username"));
-                for (Node field : Node.parse((String) row.get("body")).children) if (!List.of("id", "username", "lastLogin").contains(field.name)) user.add(field);
+                for (Node field : Node.stored((String) row.get("body")).children) if (!List.of("id", "username", "lastLogin").contains(field.name)) user.add(field);
                 if (row.get("last_login") != null) user.add(Api.time("lastLogin", (Long) row.get("last_login")));
                 users.add(user.set("strikeCount", "0").set("userConsent", "false"));
             }
