@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** One deployed channel: takes a message, stores it, runs the source and the destinations, answers (mirth.md §3). */
@@ -164,6 +165,13 @@ public final class Channel {
         if (state.equals("STOPPED")) return;
         state = "STOPPING";
         source.stop();
+        try {
+            // What is being processed is finished first: after a redeploy it would else be recovered and run a second time.
+            if (processing.tryAcquire(10, TimeUnit.SECONDS)) processing.release();
+            else log.error("A message is still being processed; the channel is stopped all the same");
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
         for (Destination destination : destinations) destination.stop();
         state = "STOPPED";
     }
@@ -188,10 +196,11 @@ public final class Channel {
         return dispatch(raw).response();
     }
 
-    /** Stores a message and processes it. When this returns all of it is committed. Throws SQLException when it could not be stored. */
+    /** Stores a message and processes it. When this returns all of it is committed. Throws SQLException when it could not be stored, IllegalStateException when stopped. */
     public Result dispatch(RawMessage raw) throws SQLException, InterruptedException {
         processing.acquire();
         try {
+            if (state.equals("STOPPED")) throw new IllegalStateException("channel " + name + " is stopped");
             ConnectorMessage message = new ConnectorMessage(id, name, 0, "Source");
             message.sourceMap.putAll(raw.getSourceMap());
             List<Attachment> taken = new ArrayList<>();

@@ -109,7 +109,7 @@ public final class TcpListener implements Channel.Source {
                 if (response != null && response.getMessage() != null && !response.getMessage().isEmpty()) Mllp.write(out, response.getMessage().getBytes(charset));
                 more = properties.flag("keepConnectionOpen");
             }
-        } catch (SQLException error) {
+        } catch (SQLException | IllegalStateException error) {
             channel.log.error("A message could not be stored, so it is not answered", error);
         } catch (IOException error) {
             if (!server.isClosed()) channel.log.warn("Error receiving message", error);
