@@ -203,6 +203,7 @@ class Pushed:
         self.server = server
         self.ids: list[str] = []
         self.libraries: list[str] = []
+        self.templates: set[str] = set()
 
     def make(self, spec: Mapping[str, Any], files: Mapping[str, str], settings: Mapping[str, str] | None = None) -> mirth_xml.Channel:
         """Return the XML of one channel: `spec` is a channel.yml without id and name, `files` are its scripts."""
@@ -242,6 +243,7 @@ class Pushed:
         self.libraries.append(library_id)
         templates = {str(uuid.uuid5(uuid.UUID(library_id), str(number))): code for number, code in enumerate(codes)}
         head = '<codeTemplate version="4.5.2"><id>{}</id>'
+        self.templates |= set(templates)
         full = "".join(
             f"{head.format(key)}<name>{key[:8]}</name><revision>1</revision><contextSet><delegate>{everywhere}</delegate></contextSet>"
             f'<properties class="com.mirth.connect.model.codetemplates.BasicCodeTemplateProperties">'
@@ -283,9 +285,15 @@ class Pushed:
     def clean(self) -> None:
         """Remove all of it."""
         for channel_id in self.ids:
-            self.server.call("DELETE", f"/channels/{channel_id}")
+            try:
+                self.server.call("DELETE", f"/channels/{channel_id}")
+            except requests.Timeout:
+                # P §9: now and then the product's answer does not come though the channel is gone.
+                assert self.server.call("GET", f"/channels/{channel_id}").status_code == 204
         if self.libraries:
             self.save_libraries([], removed=self.libraries)
+        for template in self.templates:
+            self.server.call("DELETE", f"/codeTemplates/{template}")
 
 
 # --- peers ---
