@@ -1,5 +1,8 @@
+var result;
 try {
-    return imagesArrived(connectorMessage.getRawData());
+    result = imagesArrived(connectorMessage.getRawData());
+    sinkDone();
+    return result;
 } catch (e) {
     return queuedOrRefused(e, 'status update');
 }
