@@ -1,1 +1,0 @@
-pollDone(resultMap);

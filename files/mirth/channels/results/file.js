@@ -1,8 +1,0 @@
-var result;
-try {
-    result = fileReport(connectorMessage.getRawData());
-    sinkDone();
-    return result;
-} catch (e) {
-    return queuedOrRefused(e, 'report');
-}

@@ -1,1 +1,0 @@
-../pacs-db/docker-entrypoint.sh

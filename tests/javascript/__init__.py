@@ -1,1 +1,0 @@
-"""Tests of the engine's JavaScript, in the interpreter that runs it in Mirth."""
