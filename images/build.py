@@ -3,7 +3,8 @@
 
 images.json names them. A folder holds a Dockerfile (its first FROM is the image it is built on) or, for a root image, the
 arguments of mmdebstrap, one a line. What comes from outside Debian is locked in the folder and fetched on this machine, because a
-build container may reach nothing but Debian: `requirements.txt` (pip, with hashes) and `npm.lock` (package → version, integrity).
+build container may reach nothing but Debian: `requirements.txt` (pip, with hashes), `npm.lock` (package → version, integrity) and
+`maven.lock` (group:artifact → version, sha256).
 Needs Python 3.11 and the standard library only.
 """
 
@@ -35,6 +36,7 @@ SCRATCH = "scratch-"
 BOOTSTRAP = "mmdebstrap.args"
 PIP_LOCK = "requirements.txt"
 NPM_LOCK = "npm.lock"
+MAVEN_LOCK = "maven.lock"
 # What goes in front of commands that need root, Docker's among them: nothing as root, or sudo with options (the Makefile decides).
 SUDO = os.environ.get("SUDO", "").split()
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -238,10 +240,35 @@ def fetch_npm(lock: Path, into: Path, log: Log) -> None:
             raise BuildError(f"{spec} has integrity {found}, {lock} wants {pin['integrity']}: do not use it")
 
 
+# What Maven is asked: these jars, without what they depend on.
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion><groupId>lab</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>
+<build><plugins><plugin><artifactId>maven-dependency-plugin</artifactId><version>3.6.1</version>
+<configuration><outputDirectory>{into}</outputDirectory><artifactItems>{items}</artifactItems></configuration>
+</plugin></plugins></build></project>
+"""
+POM_ITEM = "<artifactItem><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></artifactItem>"
+
+
+def fetch_maven(lock: Path, into: Path, log: Log) -> None:
+    """Download the locked jars and check their SHA-256. Raises BuildError when one differs."""
+    need("mvn", "maven")
+    pins = json.loads(lock.read_text(encoding="utf-8"))
+    items = "".join(POM_ITEM.format(*name.split(":"), pin["version"]) for name, pin in pins.items())
+    pom = into / "pom.xml"
+    pom.write_text(POM.format(into=into, items=items), encoding="utf-8")
+    log.run(["mvn", "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy"], f"fetching what {lock} locks")
+    pom.unlink()
+    for name, pin in pins.items():
+        jar = into / f"{name.split(':')[1]}-{pin['version']}.jar"
+        if (found := hashlib.sha256(jar.read_bytes()).hexdigest()) != pin["sha256"]:
+            raise BuildError(f"{name}:{pin['version']} has SHA-256 {found}, {lock} wants {pin['sha256']}: do not use it")
+
+
 def fetched(name: str, log: Log) -> list[Path]:
-    """Return the folders (`wheels`, `npm`) to be copied into the build context, downloaded once per state of their lock."""
+    """Return the folders (`wheels`, `npm`, `jars`) to be copied into the build context, downloaded once per state of their lock."""
     folders = []
-    for lock_name, folder, fetch in ((PIP_LOCK, "wheels", fetch_wheels), (NPM_LOCK, "npm", fetch_npm)):
+    for lock_name, folder, fetch in ((PIP_LOCK, "wheels", fetch_wheels), (NPM_LOCK, "npm", fetch_npm), (MAVEN_LOCK, "jars", fetch_maven)):
         lock = IMAGES / name / lock_name
         if not lock.is_file():
             continue

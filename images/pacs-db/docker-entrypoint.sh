@@ -8,7 +8,7 @@ if [ "${1:-}" != postgres ]; then
 fi
 
 refuse() {
-  echo "pacs-db refuses to start: $*" >&2
+  echo "PostgreSQL refuses to start: $*" >&2
   exit 1
 }
 

@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 PROJECT = Path(__file__).resolve().parents[2]
 #: What the suite imports, by the name of its package.
 PACKAGES = {
+    "hl7": "hl7",
     "numpy": "numpy",
     "pillow": "PIL",
     "playwright": "playwright",
@@ -81,13 +82,20 @@ def table(lab: dict[str, Any], images: dict[str, str], summary: dict[str, list[d
 
 def address(lab: dict[str, Any], service: str) -> str:
     """Return where people reach a service."""
-    where = {"ohif": lab["viewer"], "edge": lab["archive"], "arc": lab["dicom"], "ldap": lab["ldap"], "pacs-db": lab["pacs_db"]}.get(
-        service
-    )
+    places = {
+        "ohif": "viewer",
+        "edge": "archive",
+        "arc": "dicom",
+        "mirth": "hl7",
+        "ldap": "ldap",
+        "pacs-db": "pacs_db",
+        "mirth-db": "mirth_db",
+    }
+    where = lab[places[service]]
     if not where or where.get("url", "") is None:
         return "not published"
     if "url" in where:
         return str(where["url"])
-    scheme = {"arc": "dicom", "ldap": "ldap", "pacs-db": "postgresql"}[service]
+    scheme = {"arc": "dicom", "ldap": "ldap", "mirth": "mllp"}.get(service, "postgresql")
     title = f" ({where['ae_title']})" if "ae_title" in where else ""
     return f"{scheme}://{where['host']}:{where['port']}{title}"

@@ -67,14 +67,14 @@ def setting(context: Context, host: str, name: str) -> Any:
 
 
 @pass_context
-def reach(context: Context, service: str, container_port: int, published: str) -> dict[str, Any]:
-    """Return ``{host, port}`` under which a container on this host reaches a service.
+def reach(context: Context, service: str, container_port: int, published: str, client: str = "") -> dict[str, Any]:
+    """Return ``{host, port}`` under which a container on this host, or that of the service ``client``, reaches a service.
 
     On the same host that is the service's name on the container network and ``container_port``; elsewhere the other host's
     ``lab_address`` and the port in the variable ``<published>_port``.
     """
     host = placed_on(context["groups"], service)
-    if host == context["inventory_hostname"]:
+    if host == (placed_on(context["groups"], client) if client else context["inventory_hostname"]):
         return {"host": compose_name(service), "port": container_port}
     return {"host": host_address(context, host), "port": int(setting(context, host, f"{published}_port"))}
 
@@ -106,13 +106,13 @@ def endpoint(context: Context, service: str, published: str) -> dict[str, Any] |
 
 
 @pass_context
-def url(context: Context, service: str, published: str, path: str = "") -> str | None:
+def url(context: Context, service: str, published: str, path: str = "", scheme: str = "http") -> str | None:
     """Return the URL of a published HTTP port, ``None`` where it is not published."""
     where = endpoint(context, service, published)
     if not where:
         return None
     name = f"[{where['host']}]" if ":" in where["host"] else where["host"]
-    return f"http://{name}:{where['port']}{path}"
+    return f"{scheme}://{name}:{where['port']}{path}"
 
 
 @pass_context

@@ -1,6 +1,7 @@
 """What the lab sets in the archive's LDAP, as entries; the plan of changes that leads there. Pure: no LDAP is asked here.
 
-Shapes and names: dcm4chee-lab.ldif items 1 and 6, dcm4chee.md §2.1 and §2.2.
+Shapes and names: dcm4chee-lab.ldif items 1, 2, 3, 6 and 7, dcm4chee.md §2.1, §2.2 and §4. Its item 4 (orders without ORC-5) is not needed:
+the engine sends SC and CA. Neither is item 5 (stations by modality): it sends the station in ORC-18.
 """
 
 from __future__ import annotations
@@ -16,12 +17,31 @@ from typing import Any
 from ansible_collections.pacs_emr.lab.plugins.module_utils import ldif
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
-#: Begins dicomDescription of the devices that come from the AE table; such a device that is no longer in the table is removed.
+#: Begins dicomDescription of the devices and HL7 applications that are the lab's; what has it and is no longer asked for is removed.
 OWNED = "pacs-emr:"
 #: An entry of this name says that the archive has not yet been reloaded since LDAP changed.
 MARKER = "pacs-emr reload pending"
 #: Connection protocols on which the archive listens (dcmProtocol; none means DICOM).
 LISTENING = {"DICOM", "HL7", "HL7_MLLP2"}
+#: Device of the engine.
+ENGINE = "hl7-engine"
+#: What the archive takes from the engine; `*` would have it answer AA to types that it does not know (dcm4chee.md §4.1).
+MESSAGE_TYPES = ["ADT^A04", "ADT^A08", "ADT^A40", "ORM^O01", "ORU^R01"]
+
+
+@dataclass(frozen=True)
+class Hl7:
+    """The archive's HL7 side. Names are ``application|facility``; ``host`` and ``port`` are where the engine takes status updates.
+
+    ``delay`` after a study's last object, and ``poll`` for such studies, are ISO 8601 durations.
+    """
+
+    archive: str
+    engine: str
+    host: str
+    port: int
+    delay: str
+    poll: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,7 @@ class Settings:
     assigning_authority: str
     peers: list[dict[str, Any]]
     users: dict[str, str] = field(default_factory=dict)
+    hl7: Hl7 | None = None
 
     @property
     def root(self) -> str:
@@ -47,6 +68,11 @@ class Settings:
         return f"cn=Devices,{self.root}"
 
     @property
+    def archive(self) -> str:
+        """DN of the archive's device."""
+        return f"dicomDeviceName={self.device},{self.devices}"
+
+    @property
     def marker(self) -> str:
         """DN of the marker."""
         return f"cn={MARKER},{self.base}"
@@ -54,6 +80,10 @@ class Settings:
     def registry(self, ae_title: str) -> str:
         """DN of an AE title in the registry that keeps them unique."""
         return f"dicomAETitle={ldif.escape(ae_title)},cn=Unique AE Titles Registry,{self.root}"
+
+    def hl7_registry(self, name: str) -> str:
+        """DN of an HL7 application in the registry that keeps them unique."""
+        return f"hl7ApplicationName={ldif.escape(name)},cn=Unique HL7 Application Names Registry,{self.root}"
 
 
 @dataclass
@@ -93,14 +123,66 @@ def wanted(settings: Settings) -> dict[str, Attributes]:
             "dicomAssociationAcceptor": ["TRUE"],
             "dicomNetworkConnectionReference": [connection],
         }
-    archive = f"dicomDeviceName={settings.device},{settings.devices}"
+    if settings.hl7:
+        entries |= wanted_hl7(settings, settings.hl7)
     issuer = {"dcmMergeAttribute": [f"IssuerOfPatientID={settings.assigning_authority}"]}
     for title, coercion in (
         (settings.ae_title, "SupplementIssuerOfPatientID"),
         (settings.ae_title, "SupplementIssuerOfPatientIDOnMPPS"),
         (settings.worklist_ae_title, "SupplementIssuerOfPatientIDOnMPPS"),
     ):
-        entries[f"cn={coercion},dicomAETitle={title},{archive}"] = dict(issuer)
+        entries[f"cn={coercion},dicomAETitle={title},{settings.archive}"] = dict(issuer)
+    return entries
+
+
+def wanted_hl7(settings: Settings, hl7: Hl7) -> dict[str, Attributes]:
+    """Return the entries of the archive's HL7 side: the engine as receiver, the named application, orders, reports, status updates."""
+    device = f"dicomDeviceName={ENGINE},{settings.devices}"
+    own = {"dicomDescription": [f"{OWNED} HL7 engine"]}
+    entries: dict[str, Attributes] = {
+        settings.hl7_registry(name): {"objectClass": ["hl7UniqueApplicationName"], "hl7ApplicationName": [name]}
+        for name in (hl7.engine, hl7.archive)
+    }
+    entries[device] = {"objectClass": ["dicomDevice", "dcmDevice"], "dicomDeviceName": [ENGINE], "dicomInstalled": ["TRUE"], **own}
+    entries[f"cn=hl7,{device}"] = {
+        "objectClass": ["dicomNetworkConnection", "dcmNetworkConnection"],
+        "cn": ["hl7"],
+        "dicomHostname": [hl7.host],
+        "dicomPort": [str(hl7.port)],
+        "dcmProtocol": ["HL7"],
+    }
+    entries[f"hl7ApplicationName={ldif.escape(hl7.engine)},{device}"] = {
+        "objectClass": ["hl7Application"],
+        "hl7ApplicationName": [hl7.engine],
+        "dicomNetworkConnectionReference": [f"cn=hl7,{device}"],
+        **own,
+    }
+    entries[f"hl7ApplicationName={ldif.escape(hl7.archive)},{settings.archive}"] = {
+        "objectClass": ["hl7Application", "dcmArchiveHL7Application"],
+        "hl7ApplicationName": [hl7.archive],
+        "dicomAETitle": [settings.ae_title],
+        "hl7AcceptedSendingApplication": [hl7.engine],
+        "hl7AcceptedMessageType": MESSAGE_TYPES,
+        "hl7DefaultCharacterSet": ["UNICODE UTF-8"],
+        "hl7SendingCharacterSet": ["UNICODE UTF-8"],
+        "dicomNetworkConnectionReference": [f"cn=hl7,{settings.archive}"],
+        **own,
+    }
+    # Upstream's application for any other receiver's name would take messages from everybody.
+    entries[f"hl7ApplicationName=*,{settings.archive}"] = {"hl7AcceptedSendingApplication": [hl7.engine]}
+    # MWL_COMPLETED and UPDATE_MWL_STATUS stay off: a report before the images would clear the worklist row (dcm4chee.md §4.3).
+    entries[settings.archive] = {
+        "hl7ScheduledProtocolCodeInOrder": ["OBR_4_1"],
+        "hl7ScheduledStationAETInOrder": ["ORC_18"],
+        "hl7ORUAction": ["IMPORT_REPORT"],
+        "hl7PSUAction": ["SEND_NOTIFICATION"],
+        "hl7PSUTrigger": ["STUDY_RECEIVED"],
+        "hl7PSUMessageType": ["ORU_R01"],
+        "hl7PSUDelay": [hl7.delay],
+        "hl7PSUTaskPollingInterval": [hl7.poll],
+        "hl7PSUSendingApplication": [hl7.archive],
+        "hl7PSUReceivingApplication": [hl7.engine],
+    }
     return entries
 
 
@@ -149,7 +231,7 @@ def plan(settings: Settings, present: Mapping[str, Attributes]) -> Plan:
 
 
 def stale(settings: Settings, present: Mapping[str, Attributes], entries: Mapping[str, Attributes]) -> list[str]:
-    """Return DNs of what came from an earlier AE table, children first."""
+    """Return DNs of what came from an earlier AE table or had another HL7 name, children first."""
     keep = {ldif.key(dn) for dn in entries}
     owned = [
         dn
@@ -157,10 +239,13 @@ def stale(settings: Settings, present: Mapping[str, Attributes], entries: Mappin
         if any(value.startswith(OWNED) for value in values_of(attributes, "dicomDescription")) and ldif.key(dn) not in keep
     ]
     below = [dn for dn in present for device in owned if ldif.key(dn).endswith("," + ldif.key(device))]
+    owned = [dn for dn in owned if dn not in below]
     titles = {title for dn in below for title in values_of(present[dn], "dicomAETitle")} - {
         str(peer["ae_title"]) for peer in settings.peers
     }
     registered = {ldif.key(settings.registry(title)) for title in titles}
+    names = {name for dn in [*below, *owned] for name in values_of(present[dn], "hl7ApplicationName")}
+    registered |= {ldif.key(settings.hl7_registry(name)) for name in names} - keep
     gone = [dn for dn in present if ldif.key(dn) in registered]
     return gone + sorted(below, key=lambda dn: -dn.count(",")) + owned
 
@@ -186,7 +271,7 @@ def foreign(settings: Settings, present: Mapping[str, Attributes]) -> None:
 
 def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int]:
     """Return the ports on which the archive's device listens for DICOM and HL7."""
-    device = ldif.key(f"dicomDeviceName={settings.device},{settings.devices}")
+    device = ldif.key(settings.archive)
     ports = [
         int(port)
         for dn, attributes in present.items()

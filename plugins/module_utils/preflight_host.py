@@ -11,8 +11,8 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils.preflight_finding imp
 from ansible_collections.pacs_emr.lab.plugins.module_utils.services import Service
 
 ENGINE_OLDEST, COMPOSE_OLDEST = "25", "2.20"
-#: Memory in MiB that a JVM needs beside its heap (dcm4chee.md §1.1 and §4.3: more with large PDFs).
-HEAP_HEADROOM_MB = 512
+#: Memory in MiB that each JVM needs beside its heap (dcm4chee.md §1.1 and §4.3, mirth-patterns.md §11.7: more with large PDFs).
+HEAP_HEADROOM_MB = {"arc": 512, "mirth": 400}
 
 
 def engine(facts: Mapping[str, Any], host: str, install: bool) -> list[Finding]:
@@ -84,14 +84,11 @@ def resources(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str,
                 "let chrony or another NTP client set both: dates order the worklist",
             )
         )
-    if "arc" in here and int(variables["arc_heap_mb"]) + HEAP_HEADROOM_MB > int(variables["arc_memory_mb"]):
-        found.append(
-            Finding(
-                "arc_heap_mb",
-                f"{variables['arc_heap_mb']} MiB leave less than {HEAP_HEADROOM_MB} below arc_memory_mb, {variables['arc_memory_mb']}",
-                "raise arc_memory_mb or lower arc_heap_mb",
-            )
-        )
+    for name, headroom in HEAP_HEADROOM_MB.items():
+        heap, limit = f"{name}_heap_mb", f"{name}_memory_mb"
+        if name in here and int(variables[heap]) + headroom > int(variables[limit]):
+            what = f"{variables[heap]} MiB leave less than {headroom} below {limit}, {variables[limit]}"
+            found.append(Finding(heap, what, f"raise {limit} or lower {heap}"))
     return found
 
 

@@ -240,6 +240,67 @@ def ae_table(table: list[Mapping[str, Any]], own: Iterable[str]) -> list[Finding
     return found
 
 
+def procedures(table: list[Mapping[str, Any]], stations: Iterable[str]) -> list[Finding]:
+    """Check the table of procedures: what goes into a worklist row must be legal DICOM (code and scheme SH, name LO, modality CS).
+
+    :param stations: AE titles of lab_ae_table
+    """
+    found = []
+    seen: set[str] = set()
+    stations = set(stations)
+    text = r"[^\\\x00-\x1f]"
+    for row in table:
+        code = str(row.get("code", ""))
+        where = f"lab_procedures, {code or row}"
+        if not re.fullmatch(r"[!-\[\]-~]{1,16}", code):
+            found.append(Finding(where, "is no code", "use 1 to 16 printable characters without blanks and backslash"))
+        elif code in seen:
+            found.append(Finding(where, "stands twice", "keep one row for each code"))
+        seen.add(code)
+        if not re.fullmatch(rf"{text}{{1,64}}", str(row.get("name") or "")):
+            found.append(Finding(where, "has no name that DICOM can carry", "give 1 to 64 characters without backslash"))
+        if not re.fullmatch(r"[!-\[\]-~]{1,16}", str(row.get("scheme") or "99LAB")):
+            found.append(
+                Finding(where, f"'{row['scheme']}' is no coding scheme", "use 1 to 16 printable characters, or leave it out for 99LAB")
+            )
+        if not re.fullmatch(r"[A-Z0-9_]{1,16}", str(row.get("modality") or "")):
+            found.append(
+                Finding(where, f"'{row.get('modality')}' is no modality", "use DICOM's code, CT say: capital letters, digits and _")
+            )
+        if row.get("station") not in stations:
+            found.append(Finding(where, f"its station {row.get('station')} is not in lab_ae_table", "add the station there, or correct it"))
+        if row.get("minutes") is not None and not 0 < int(row["minutes"]) <= 1440:
+            found.append(Finding(where, f"{row['minutes']} minutes are no duration", "give 1 to 1440, or leave it out for 30"))
+    return found
+
+
+def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
+    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates."""
+    name = (r"[A-Za-z0-9_.-]{1,20}", "use 1 to 20 characters out of A-Z a-z 0-9 _ . -")
+    period = (r"P(?!T?$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?", "give an ISO 8601 duration, PT1M say")
+    shapes = {
+        "lab_facility": name,
+        "arc_hl7_application": name,
+        "mirth_hl7_application": name,
+        "lab_assigning_authority": (r"[A-Za-z0-9_. -]{1,64}", "use 1 to 64 characters out of A-Z a-z 0-9 _ . - and the blank"),
+        "lab_assigning_authority_oid": (
+            r"(?=.{3,64}$)[0-2](\.(0|[1-9]\d*))+",
+            "give an OID: numbers with dots between them, 64 characters at most",
+        ),
+        "mirth_emr_msh": (r"[^|^~\\&]{1,20}(\|[^|^~\\&]{0,20}){3}", "give four names with | between them"),
+        "arc_psu_delay": period,
+        "arc_psu_poll": period,
+    }
+    found = [
+        Finding(key, f"'{variables[key]}' cannot be taken", fix)
+        for key, (shape, fix) in shapes.items()
+        if not re.fullmatch(shape, str(variables[key]))
+    ]
+    if variables["arc_hl7_application"] == variables["mirth_hl7_application"]:
+        found.append(Finding("mirth_hl7_application", "is also arc_hl7_application", "choose two different names"))
+    return found
+
+
 def own_ae_titles(archive: str, worklist: str) -> list[Finding]:
     """Check the archive's own AE titles: they become part of URLs and DNs, and LDAP holds each once."""
     found = []

@@ -8,12 +8,17 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config
 #: Everything that the plan looks at.
 FILTER = (
     "(|(objectClass=dicomDevice)(objectClass=dicomNetworkConnection)(objectClass=dicomNetworkAE)(objectClass=dicomUniqueAETitle)"
+    "(objectClass=hl7Application)(objectClass=hl7UniqueApplicationName)"
     f"(cn=SupplementIssuerOfPatientID*)(objectClass=inetOrgPerson)(cn={archive_config.MARKER}))"
 )
 ATTRIBUTES = [
     *("objectClass", "cn", "uid", "userPassword", "dcmProtocol", "dcmMergeAttribute"),
     *("dicomDeviceName", "dicomDescription", "dicomInstalled", "dicomHostname", "dicomPort"),
     *("dicomAETitle", "dicomAssociationInitiator", "dicomAssociationAcceptor", "dicomNetworkConnectionReference"),
+    *("hl7ApplicationName", "hl7AcceptedSendingApplication", "hl7AcceptedMessageType", "hl7DefaultCharacterSet", "hl7SendingCharacterSet"),
+    *("hl7ScheduledProtocolCodeInOrder", "hl7ScheduledStationAETInOrder", "hl7ORUAction"),
+    *("hl7PSUAction", "hl7PSUTrigger", "hl7PSUMessageType", "hl7PSUDelay", "hl7PSUTaskPollingInterval"),
+    *("hl7PSUSendingApplication", "hl7PSUReceivingApplication"),
 ]
 SERVER = ["-x", "-H", "ldap://127.0.0.1"]
 
@@ -31,6 +36,14 @@ def main() -> None:
             "assigning_authority": {"type": "str", "required": True},
             "peers": {"type": "list", "elements": "dict", "required": True},
             "users": {"type": "dict", "no_log": True, "default": {}},
+            # Names, place and times of the archive's HL7 side; without it the lab has no engine.
+            "hl7": {
+                "type": "dict",
+                "options": {
+                    **{name: {"type": "str", "required": True} for name in ("archive", "engine", "host", "delay", "poll")},
+                    "port": {"type": "int", "required": True},
+                },
+            },
             "reloaded": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -44,6 +57,7 @@ def main() -> None:
         assigning_authority=given["assigning_authority"],
         peers=given["peers"],
         users=given["users"],
+        hl7=archive_config.Hl7(**given["hl7"]) if given["hl7"] else None,
     )
     try:
         container = docker_cli.container_id(given["project"], "ldap")

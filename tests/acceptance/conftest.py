@@ -20,9 +20,14 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from .dimse import Archive, Outcome
+from .emr import Emr
+from .engine import EngineInside
 from .inside import Inside, InsideHttp
-from .lab import HOW_TO_RUN, Lab, LabError, load
+from .lab import HOW_TO_RUN, Address, Engine, Lab, LabError, load
+from .modality import Modality
+from .orders import Clinic
 from .phantoms import Identity, Study, all_studies
+from .reports import Filed
 from .viewer import Viewer, chromium
 from .web import DicomWeb, Direct
 
@@ -171,6 +176,40 @@ def viewer(browser: BrowserContext, lab: Lab) -> Iterator[Viewer]:
     tab = Viewer(browser, lab.viewer, lab.artifacts)
     yield tab
     tab.close()
+
+
+@pytest.fixture(scope="session")
+def lab_engine(lab: Lab) -> Engine:
+    """What the lab says of its engine."""
+    if lab.engine is None:
+        pytest.skip("the lab has no engine (group mirth)")
+    return lab.engine
+
+
+@pytest.fixture(scope="session")
+def engine(lab_engine: Engine, inside: Inside) -> EngineInside:
+    """The engine's API and databases."""
+    return EngineInside(inside)
+
+
+@pytest.fixture(scope="session")
+def clinic(engine: EngineInside, archive: Archive, inside: Inside) -> Clinic:
+    """EMR, modality and archive together."""
+    return Clinic(Emr(inside), Modality(archive), archive, engine)
+
+
+@pytest.fixture(scope="session")
+def reports(lab_engine: Engine) -> Address:
+    """Where the engine takes reports."""
+    if lab_engine.reports is None:
+        pytest.skip("the engine's HL7 port is not published (mirth_hl7_bind)")
+    return lab_engine.reports
+
+
+@pytest.fixture(scope="session")
+def filed(dicomweb: DicomWeb, dicomweb_inside: DicomWeb) -> Filed:
+    """What the archive has of reports."""
+    return Filed(dicomweb, dicomweb_inside)
 
 
 # --- the synthetic patient's studies ---------------------------------------------------------------------------------------------

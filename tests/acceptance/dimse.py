@@ -91,7 +91,7 @@ class Archive:
     def echo(self, called: str | None = None, port: int | None = None) -> int:
         """Return the status of a C-ECHO. Raises RefusedError or NoAnswerError."""
         with self.associate([build_context(Verification)], called, port) as association:
-            return _status(association.send_c_echo(), "C-ECHO", self.where)
+            return status_of(association.send_c_echo(), "C-ECHO", self.where)
 
     def store(self, objects: Sequence[Dataset]) -> list[Outcome]:
         """C-STORE each in its own transfer syntax, one association. Raises RefusedError or NoAnswerError when there is no association."""
@@ -104,7 +104,7 @@ class Archive:
                     outcomes.append(Outcome(None, _reasons(association)))
                     continue
                 answer = association.send_c_store(obj)
-                outcomes.append(Outcome(_status(answer, "C-STORE", self.where), str(answer.get("ErrorComment", ""))))
+                outcomes.append(Outcome(status_of(answer, "C-STORE", self.where), str(answer.get("ErrorComment", ""))))
         return outcomes
 
     def find(self, level: str, **keys: str) -> list[Dataset]:
@@ -116,7 +116,7 @@ class Archive:
             answers = association.send_c_find(_query(level, keys), StudyRootQueryRetrieveInformationModelFind)
             found = []
             for status, row in answers:
-                if _status(status, "C-FIND", self.where) in PENDING:
+                if status_of(status, "C-FIND", self.where) in PENDING:
                     assert row is not None, f"C-FIND at {self.where}: a match without attributes"
                     found.append(row)
                 elif status.Status != SUCCESS:
@@ -132,7 +132,7 @@ class Archive:
             last = Dataset()
             query = _query(level, keys)
             for status, _ in association.send_c_move(query, destination, StudyRootQueryRetrieveInformationModelMove):
-                _status(status, f"C-MOVE to {destination}", self.where)
+                status_of(status, f"C-MOVE to {destination}", self.where)
                 last = status
             return last
 
@@ -143,7 +143,7 @@ class Archive:
         with self.associate(contexts, stored_here=[sop_class]) as association:
             association.bind(evt.EVT_C_STORE, _keep(received))
             for status, _ in association.send_c_get(_query(level, keys), StudyRootQueryRetrieveInformationModelGet):
-                if _status(status, "C-GET", self.where) not in (SUCCESS, *PENDING):
+                if status_of(status, "C-GET", self.where) not in (SUCCESS, *PENDING):
                     raise RefusedError(f"C-GET at {self.where} ended with {_said(status)}")
         return received
 
@@ -202,7 +202,8 @@ def _query(level: str, keys: dict[str, str]) -> Dataset:
     return query
 
 
-def _status(answer: Dataset, request: str, where: DicomPort) -> int:
+def status_of(answer: Dataset, request: str, where: DicomPort) -> int:
+    """Return the status of a DIMSE answer. Raises AssertionError when there was none."""
     assert "Status" in answer, f"{request}: {where} did not answer within {ANSWER_SECONDS} s, or cut the connection"
     return int(answer.Status)
 

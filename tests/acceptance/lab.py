@@ -64,6 +64,27 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Procedure:
+    """A row of the lab's procedure table."""
+
+    code: str
+    name: str
+    scheme: str
+    modality: str
+    station: str
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine: where it takes reports, what it writes into messages, which procedures it knows."""
+
+    reports: Address | None
+    facility: str
+    authority_oid: str
+    procedures: tuple[Procedure, ...]
+
+
+@dataclass(frozen=True)
 class Lab:
     """What the suite knows of the lab. None: not published, or not there."""
 
@@ -77,6 +98,7 @@ class Lab:
     ldap: Address | None
     pacs_db: Address | None
     move_destination: Destination | None
+    engine: Engine | None
     assigning_authority: str
     patient: Patient
     hosts: tuple[Host, ...]
@@ -154,6 +176,16 @@ def _destination(table: _Table | None) -> Destination | None:
     return Destination(table.text("ae_title"), table.text("bind"), table.number("port")) if table else None
 
 
+def _engine(table: _Table | None) -> Engine | None:
+    if table is None:
+        return None
+    rows = table.tables("procedures")
+    procedures = (
+        Procedure(code, row.text("name"), row.text("scheme"), row.text("modality"), row.text("station")) for code, row in rows.items()
+    )
+    return Engine(_address(table.maybe("reports")), table.text("facility"), table.text("authority_oid"), tuple(procedures))
+
+
 def _host(name: str, table: _Table) -> Host:
     command = table.texts("exec")
     if not command or command[-1] != "exec":
@@ -182,6 +214,7 @@ def load(file: Path) -> Lab:
         ldap=_address(root.maybe("ldap")),
         pacs_db=_address(root.maybe("pacs_db")),
         move_destination=_destination(root.maybe("move_destination")),
+        engine=_engine(root.maybe("engine")),
         assigning_authority=root.text("assigning_authority"),
         patient=Patient(patient.text("id"), patient.text("name")),
         hosts=tuple(_host(name, table) for name, table in root.tables("hosts").items()),

@@ -18,6 +18,8 @@ LAB: dict[str, Any] = {
     "dicom": {"host": "localhost", "port": 11112, "ae_title": "DCM4CHEE"},
     "ldap": {"host": "10.0.0.1", "port": 389},
     "pacs_db": None,
+    "hl7": {"host": "localhost", "port": 11113},
+    "mirth_db": {"host": "10.0.0.1", "port": 5433},
 }
 
 
@@ -29,7 +31,8 @@ LAB: dict[str, Any] = {
         ("arc", "dicom://localhost:11112 (DCM4CHEE)"),
         ("ldap", "ldap://10.0.0.1:389"),
         ("pacs-db", "not published"),
-        ("mirth", "not published"),
+        ("mirth", "mllp://localhost:11113"),
+        ("mirth-db", "postgresql://10.0.0.1:5433"),
     ],
 )
 def test_where_people_reach_a_service(service: str, where: str) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, ldif
-from ansible_collections.pacs_emr.lab.plugins.module_utils.archive_config import MARKER, Settings, plan
+from ansible_collections.pacs_emr.lab.plugins.module_utils.archive_config import ENGINE, MARKER, Hl7, Settings, plan
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
 BASE = "dc=dcm4che,dc=org"
 DEVICES = f"cn=Devices,cn=DICOM Configuration,{BASE}"
 REGISTRY = f"cn=Unique AE Titles Registry,cn=DICOM Configuration,{BASE}"
+HL7_REGISTRY = f"cn=Unique HL7 Application Names Registry,cn=DICOM Configuration,{BASE}"
 ARCHIVE = f"dicomDeviceName=dcm4chee-arc,{DEVICES}"
 
 
@@ -158,6 +160,12 @@ def upstream() -> dict[str, Attributes]:
         f"cn=DICOM Configuration,{BASE}": {"cn": ["DICOM Configuration"]},
         DEVICES: {"cn": ["Devices"]},
         REGISTRY: {"cn": ["Unique AE Titles Registry"]},
+        HL7_REGISTRY: {"cn": ["Unique HL7 Application Names Registry"]},
+        f"hl7ApplicationName=*,{ARCHIVE}": {
+            "objectClass": ["hl7Application", "dcmArchiveHL7Application"],
+            "hl7ApplicationName": ["*"],
+            "hl7AcceptedMessageType": ["ADT^A01", "SIU^S12"],
+        },
         ARCHIVE: {"objectClass": ["dicomDevice", "dcmDevice"], "dicomDeviceName": ["dcm4chee-arc"], "dicomInstalled": ["TRUE"]},
         f"dicomDeviceName=storescp,{DEVICES}": {"objectClass": ["dicomDevice"], "dicomDeviceName": ["storescp"]},
         f"dicomAETitle=STORESCP,dicomDeviceName=storescp,{DEVICES}": {
@@ -194,6 +202,7 @@ def upstream() -> dict[str, Attributes]:
 
 CT: dict[str, Any] = {"ae_title": "CT01", "host": "10.0.0.5", "port": 104, "description": "CT in room 1"}
 US: dict[str, Any] = {"ae_title": "US01", "host": "us.example.org", "port": "11112"}
+HL7 = Hl7("DCM4CHEE|LAB", "MIRTH|LAB", "mirth", 6662, "PT1M", "PT30S")
 USERS = {"root": "root.Secret-1", "admin": "admin.Secret-1", "user": "user.Secret-1"}
 
 
@@ -375,3 +384,67 @@ def test_a_connection_that_only_dials_out_is_no_listener() -> None:
 
 def test_the_marker_stands_beside_the_configuration() -> None:
     assert settings().marker == f"cn={MARKER},{BASE}"
+
+
+# --- the HL7 side ----------------------------------------------------------------------------------------------------
+
+OUR_APPLICATION = f"hl7ApplicationName=DCM4CHEE|LAB,{ARCHIVE}"
+
+
+def with_engine(hl7: Hl7 = HL7) -> Directory:
+    directory = Directory(upstream())
+    bring(directory, settings(CT, hl7=hl7))
+    return directory
+
+
+def test_the_archive_takes_hl7_from_the_engine_alone() -> None:
+    found = with_engine().search()
+    application = found[OUR_APPLICATION]
+    assert application["hl7AcceptedSendingApplication"] == ["MIRTH|LAB"]
+    assert application["hl7AcceptedMessageType"] == ["ADT^A04", "ADT^A08", "ADT^A40", "ORM^O01", "ORU^R01"]
+    assert application["dicomNetworkConnectionReference"] == [f"cn=hl7,{ARCHIVE}"]
+    other = found[f"hl7ApplicationName=*,{ARCHIVE}"]
+    assert other["hl7AcceptedSendingApplication"] == ["MIRTH|LAB"]
+    assert other["hl7AcceptedMessageType"] == ["ADT^A01", "SIU^S12"], "the rest of upstream's entry stays"
+
+
+def test_the_archive_tells_the_engine_of_studies() -> None:
+    found = with_engine().search()
+    device = f"dicomDeviceName={ENGINE},{DEVICES}"
+    connection = found[f"cn=hl7,{device}"]
+    assert (connection["dicomHostname"], connection["dicomPort"], connection["dcmProtocol"]) == (["mirth"], ["6662"], ["HL7"])
+    assert found[f"hl7ApplicationName=MIRTH|LAB,{device}"]["dicomNetworkConnectionReference"] == [f"cn=hl7,{device}"]
+    assert {f"hl7ApplicationName={name},{HL7_REGISTRY}" for name in ("MIRTH|LAB", "DCM4CHEE|LAB")} <= set(found)
+    archive = found[ARCHIVE]
+    assert (archive["hl7PSUSendingApplication"], archive["hl7PSUReceivingApplication"]) == (["DCM4CHEE|LAB"], ["MIRTH|LAB"])
+    assert (archive["hl7PSUDelay"], archive["hl7PSUTaskPollingInterval"]) == (["PT1M"], ["PT30S"])
+    assert archive["hl7ScheduledStationAETInOrder"] == ["ORC_18"]
+    assert archive["dicomInstalled"] == ["TRUE"]
+
+
+def test_a_report_does_not_clear_the_worklist_row() -> None:
+    """dcm4chee.md §4.3: either of two further values would, also where the report comes before the images."""
+    archive = with_engine().search()[ARCHIVE]
+    assert archive["hl7ORUAction"] == ["IMPORT_REPORT"]
+    assert archive["hl7PSUAction"] == ["SEND_NOTIFICATION"]
+
+
+def test_a_changed_time_is_one_change() -> None:
+    directory = with_engine()
+    changes = bring(directory, settings(CT, hl7=replace(HL7, delay="PT5S")))
+    assert len(changes.records) == 1
+    assert (changes.before, changes.after) == (f"{ARCHIVE}\n  hl7PSUDelay: PT1M\n", f"{ARCHIVE}\n  hl7PSUDelay: PT5S\n")
+
+
+def test_other_names_replace_the_old_ones() -> None:
+    directory = with_engine()
+    bring(directory, settings(CT, hl7=replace(HL7, archive="DCM4CHEE|RAD", engine="MIRTH|RAD")))
+    assert not any("|LAB" in dn for dn in directory.search())
+    assert directory.search()[f"hl7ApplicationName=*,{ARCHIVE}"]["hl7AcceptedSendingApplication"] == ["MIRTH|RAD"]
+
+
+def test_a_lab_whose_engine_is_gone_keeps_no_receiver() -> None:
+    directory = with_engine()
+    bring(directory, settings(CT))
+    assert not any("|LAB" in dn or ENGINE in dn for dn in directory.search())
+    assert f"hl7ApplicationName=*,{ARCHIVE}" in directory.search()

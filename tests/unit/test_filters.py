@@ -27,7 +27,12 @@ BINDS = {
     "edge_viewer_bind": "127.0.0.1",
 }
 SINGLE = {"lab": ["one"], **{service: ["one"] for service in SERVICES}}
-MULTI = {"lab": ["data", "images", "web"], "ldap": ["data"], "pacs_db": ["data"], "arc": ["images"], "ohif": ["web"], "edge": ["web"]}
+MULTI = {
+    "lab": ["data", "images", "web"],
+    **{service: ["data"] for service in ("ldap", "pacs_db", "mirth_db")},
+    **{service: ["images"] for service in ("arc", "mirth")},
+    **{service: ["web"] for service in ("ohif", "edge")},
+}
 ADDRESSES = {"data": "10.0.0.1", "images": "10.0.0.2", "web": "10.0.0.3", "one": "10.0.0.9"}
 
 
@@ -100,6 +105,14 @@ def test_a_service_on_no_or_several_hosts_is_refused_by_the_name_of_its_group(ho
 
 def test_reach_on_one_host_is_the_container_network() -> None:
     assert template("'pacs_db' | pacs_emr.lab.reach(5432, 'pacs_db')", on("one", SINGLE)) == {"host": "pacs-db", "port": 5432}
+
+
+@pytest.mark.parametrize("host", ["data", "images", "web"])
+def test_how_another_service_reaches_one_is_the_same_wherever_it_is_asked(host: str) -> None:
+    beside = template("'mirth' | pacs_emr.lab.reach(6662, 'mirth_psu', 'arc')", on(host, MULTI, mirth_psu_port=6663))
+    assert beside == {"host": "mirth", "port": 6662}
+    apart = on(host, MULTI | {"mirth": ["web"]}, mirth_psu_port=6663)
+    assert template("'mirth' | pacs_emr.lab.reach(6662, 'mirth_psu', 'arc')", apart) == {"host": "10.0.0.3", "port": 6663}
 
 
 @pytest.mark.parametrize(
@@ -177,9 +190,9 @@ def test_url(bind: str, url: str | None) -> None:
     ("host", "groups", "awaited"),
     [
         ("one", SINGLE, []),
-        ("data", MULTI, ["ldap", "pacs_db"]),
+        ("data", MULTI, ["ldap", "pacs_db", "mirth_db"]),
         ("web", MULTI, []),
-        ("data", MULTI | {"arc": ["data"]}, []),
+        ("data", MULTI | {"arc": ["data"], "mirth": ["data"]}, []),
     ],
 )
 def test_what_another_host_waits_for_starts_first(host: str, groups: dict[str, list[str]], awaited: list[str]) -> None:
@@ -205,14 +218,14 @@ def test_acceptance_input_tells_how_to_get_into_the_containers_of_each_host() ->
         "data": {
             "connection": "ssh",
             "address": "10.0.0.1",
-            "services": ["ldap", "pacs-db"],
+            "services": ["ldap", "pacs-db", "mirth-db"],
             "project": "/opt/x",
             "exec": [*ssh, "-p", "2222", "ops@10.0.0.1", "--", "sudo", "-n", "docker", "exec"],
         },
         "images": {
             "connection": "ssh",
             "address": "10.0.0.2",
-            "services": ["arc"],
+            "services": ["arc", "mirth"],
             "project": "/opt/x",
             "exec": [*ssh, "-o", "ProxyJump=a b", "-i", "/k", "10.0.0.2", "--", "docker", "exec"],
         },

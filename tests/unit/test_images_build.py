@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -348,6 +349,31 @@ def test_npm_package_with_another_content_is_refused(build: ModuleType, lab: Pat
     assert calls(lab) == ["@scope/viewer@1.2.3"] * 2, "what was refused must not be kept"
 
 
+# mvn --batch-mode --quiet --file POM dependency:copy
+MAVEN = 'cat "$4" >{state}/pom; echo "$5" >>{state}/calls; printf good >"$(dirname "$4")/engine-1.2.3.jar"'
+
+
+@pytest.mark.parametrize(("content", "kept"), [("good", True), ("as locked", False)])
+def test_jar_is_fetched_by_maven_and_refused_with_another_content(
+    build: ModuleType, lab: Path, folder: Path, tools: Path, content: str, kept: bool
+) -> None:
+    pin = {"org.example:engine": {"version": "1.2.3", "sha256": hashlib.sha256(content.encode()).hexdigest()}}
+    (folder / "middle" / "maven.lock").write_text(json.dumps(pin), encoding="utf-8")
+    stub(tools, "mvn", MAVEN.format(state=lab))
+    log = build.Log(lab / "log", verbose=False)
+    for _ in range(2):
+        if kept:
+            (jars,) = build.fetched("middle", log)
+            assert [path.name for path in jars.iterdir()] == ["engine-1.2.3.jar"]
+        else:
+            with pytest.raises(build.BuildError, match=r"org\.example:engine:1\.2\.3 has SHA-256 .*do not use it"):
+                build.fetched("middle", log)
+    assert calls(lab) == ["dependency:copy"] * (1 if kept else 2), "what was refused must not be kept"
+    assert "<groupId>org.example</groupId><artifactId>engine</artifactId><version>1.2.3</version>" in (lab / "pom").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_missing_tool_is_installed_through_sudo(build: ModuleType, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(build, "SUDO", ["sudo", "-n"])
@@ -377,7 +403,8 @@ def test_every_listed_image_can_be_ordered(build: ModuleType) -> None:
 def test_labs_table_of_images_names_the_same_builds(build: ModuleType) -> None:
     rows = yaml.safe_load((REPOSITORY / "roles/lab/defaults/main/images.yml").read_text(encoding="utf-8"))["lab_images"]
     built = {role: row["built"] for role, row in rows.items() if "built" in row}
-    tags = dict(tag.split(":") for name, tag in build.read_table().items() if name != "base")
+    # What no service runs: the bases, and the EMR's database of the engine's tests.
+    tags = dict(tag.split(":") for name, tag in build.read_table().items() if name not in ("base", "base-bookworm", "mariadb"))
     assert sorted(built.values()) == sorted(tags)
     for role, repository in built.items():
         defaults = yaml.safe_load((REPOSITORY / "roles" / role / "defaults/main.yml").read_text(encoding="utf-8"))

@@ -125,7 +125,7 @@ def test_types_and_what_cannot_be_evaluated_come_together(file: Path) -> None:
     ("name", "value", "where"),
     [
         ("lab_image_source", "docker", ["variable of role lab"]),
-        ("lab_services", ["ldap", "mirth"], ["lab_services"]),
+        ("lab_services", ["ldap", "openemr"], ["lab_services"]),
         ("lab_root", "pacs-emr", ["lab_root"]),
         ("lab_project", "My Lab", ["lab_project"]),
         ("arc_storage_path", "images", ["arc_storage_path"]),
@@ -170,7 +170,7 @@ def test_texts_of_the_command_line_are_taken_for_what_they_mean(file: Path) -> N
 
 
 def test_a_service_of_another_host_needs_nothing_here(file: Path) -> None:
-    groups = {"lab": [HOST, "two"], "ldap": [HOST], "pacs_db": [HOST], "arc": ["two"], "ohif": ["two"], "edge": ["two"]}
+    groups = {"lab": [HOST, "two"], **{service: [HOST if service in ("ldap", "pacs_db") else "two"] for service in SERVICES}}
     assert judge(file, facts(memory_mb=1280), groups=groups, arc_heap_mb=9999, ldap_bind="10.0.0.1", pacs_db_bind="10.0.0.1") == []
 
 
@@ -244,7 +244,7 @@ def test_a_missing_secret_stops_only_where_its_service_holds_data(file: Path) ->
 def test_a_lost_secrets_file_stops_and_a_first_run_makes_one(tmp_path: Path) -> None:
     gone = tmp_path / "secrets.yml"
     assert judge(gone, facts()) == []
-    found = judge(gone, facts(volumes=DATA))
+    found = judge(gone, facts(volumes=[*DATA, "mirth-db", "mirth-appdata"]))
     kept = services.secret_keepers(services.load_all(SERVICES))
     assert set(about(found)) == {f"secrets.yml, {key}" for key in KEYS if kept[key]}
 

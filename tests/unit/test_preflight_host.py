@@ -44,10 +44,13 @@ def facts(**changed: Any) -> dict[str, Any]:
 VARIABLES = {
     "ldap_memory_mb": 256,
     "pacs_db_memory_mb": 1024,
+    "mirth_db_memory_mb": 512,
     "arc_memory_mb": 2048,
+    "mirth_memory_mb": 1024,
     "ohif_memory_mb": 256,
     "edge_memory_mb": 256,
     "arc_heap_mb": 1024,
+    "mirth_heap_mb": 512,
     "lab_min_memory_mb": 3500,
     "lab_min_disk_gb": 10,
     "lab_max_clock_skew": 30,
@@ -55,6 +58,13 @@ VARIABLES = {
     "ldap_port": 389,
     "pacs_db_bind": "127.0.0.1",
     "pacs_db_port": 5432,
+    **{f"{name}_bind": "" for name in ("mirth_db", "mirth_api", "mirth_http", "mirth_hl7", "mirth_psu", "arc_hl7")},
+    "mirth_db_port": 5433,
+    "mirth_api_port": 8443,
+    "mirth_http_port": 8081,
+    "mirth_hl7_port": 11113,
+    "mirth_psu_port": 6662,
+    "arc_hl7_port": 2575,
     "ohif_bind": "",
     "ohif_port": 3080,
     "arc_dicom_bind": "0.0.0.0",
@@ -196,7 +206,7 @@ def resources(here: list[str] | None = None, variables: dict[str, Any] | None = 
     ("here", "variables", "changed", "words"),
     [
         (None, {}, {"uid": 1000}, ["user on lab1", "is not root", "ansible_become"]),
-        (None, {}, {"memory_mb": 3000}, ["memory of lab1", "3000 MiB", "3840", "3500"]),
+        (None, {}, {"memory_mb": 3000}, ["memory of lab1", "3000 MiB", "5376", "3500"]),
         (["ldap", "pacs_db"], {}, {"memory_mb": 1000}, ["memory of lab1", "1280"]),
         (
             None,
@@ -207,6 +217,7 @@ def resources(here: list[str] | None = None, variables: dict[str, Any] | None = 
         (None, {}, {"clock": 1031.0}, ["clock of lab1", "31 s", "NTP"]),
         (None, {}, {"clock": 969.0}, ["31 s"]),
         (None, {"arc_heap_mb": 1537}, {}, ["arc_heap_mb", "1537", "512", "2048", "raise arc_memory_mb"]),
+        (None, {"mirth_heap_mb": 700}, {}, ["mirth_heap_mb", "700", "400", "1024", "raise mirth_memory_mb"]),
     ],
 )
 def test_a_host_that_lacks_something(here: list[str] | None, variables: dict[str, Any], changed: dict[str, Any], words: list[str]) -> None:

@@ -316,10 +316,76 @@ def test_a_folder_or_project_that_cannot_be_one(name: str, value: str) -> None:
     assert text.startswith(f"{name}: '{value}' cannot be taken")
 
 
+CTHEAD: dict[str, Any] = {"code": "CTHEAD", "name": "CT head", "modality": "CT", "station": "CT01", "minutes": 30, "scheme": "99LAB"}
+
+
+def test_good_procedures_are_silent() -> None:
+    table = [CTHEAD, {"code": 71260, "name": "Köpfe & Hälse", "modality": "CT", "station": "CT01"}, CTHEAD | {"code": "x", "minutes": None}]
+    assert texts(preflight_inventory.procedures(table, ["CT01"])) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"code": "C" * 17}, "is no code"),
+        ({"code": "CT HEAD"}, "is no code"),
+        ({"code": ""}, "is no code"),
+        ({"name": "x" * 65}, "has no name that DICOM can carry"),
+        ({"name": "a\\b"}, "has no name that DICOM can carry"),
+        ({"name": ""}, "has no name that DICOM can carry"),
+        ({"scheme": "S" * 17}, "is no coding scheme"),
+        ({"modality": "ct"}, "'ct' is no modality"),
+        ({"station": "CT02"}, "its station CT02 is not in lab_ae_table"),
+        ({"minutes": 0}, "0 minutes are no duration"),
+    ],
+)
+def test_a_procedure_that_no_worklist_row_can_hold(change: dict[str, Any], said: str) -> None:
+    text = the_one(preflight_inventory.procedures([CTHEAD | change], ["CT01"]))
+    assert text.startswith("lab_procedures, ")
+    assert said in text
+
+
+def test_a_procedure_code_that_stands_twice() -> None:
+    assert "lab_procedures, CTHEAD: stands twice" in the_one(preflight_inventory.procedures([CTHEAD, CTHEAD], ["CT01"]))
+
+
+NAMES = {
+    "lab_facility": "LAB",
+    "arc_hl7_application": "DCM4CHEE",
+    "mirth_hl7_application": "MIRTH",
+    "lab_assigning_authority": "LABHOSP",
+    "lab_assigning_authority_oid": "2.25.117205934481166",
+    "mirth_emr_msh": "MIRTH|RADLAB|OPENEMR|OEMR",
+    "arc_psu_delay": "PT1M",
+    "arc_psu_poll": "P1DT30S",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lab_facility", "A|B"),
+        ("lab_facility", ""),
+        ("arc_hl7_application", "X^Y"),
+        ("mirth_hl7_application", "DCM4CHEE"),
+        ("lab_assigning_authority", "A&B"),
+        ("lab_assigning_authority_oid", "2.25.01"),
+        ("lab_assigning_authority_oid", "LABHOSP"),
+        ("mirth_emr_msh", "MIRTH|RADLAB"),
+        ("arc_psu_delay", "60"),
+        ("arc_psu_delay", "PT"),
+        ("arc_psu_poll", "P"),
+    ],
+)
+def test_names_and_times_of_hl7(name: str, value: str) -> None:
+    assert texts(preflight_inventory.hl7_names(NAMES)) == []
+    assert the_one(preflight_inventory.hl7_names(NAMES | {name: value})).startswith(f"{name}: ")
+
+
 def test_services_folders_and_project() -> None:
     assert texts(preflight_inventory.basics(BASICS, SERVICES)) == []
     assert texts(preflight_inventory.basics(BASICS | {"arc_storage_path": "/srv/images", "lab_root": "/x"}, SERVICES)) == []
     assert texts(preflight_inventory.basics({}, SERVICES)) == []
-    text = the_one(preflight_inventory.basics(BASICS | {"lab_services": ["ldap", "mirth"]}, SERVICES))
-    assert text.startswith("lab_services: there is no service 'mirth'")
+    text = the_one(preflight_inventory.basics(BASICS | {"lab_services": ["ldap", "openemr"]}, SERVICES))
+    assert text.startswith("lab_services: there is no service 'openemr'")
     assert "pacs_db" in text

@@ -19,7 +19,11 @@ from .support import SERVICES, defaults, playbook, template
 
 HOSTS = {
     "single": {"pacs.example.org": SERVICES},
-    "multi": {"data.example.org": ["ldap", "pacs_db"], "imaging.example.org": ["arc"], "web.example.org": ["ohif", "edge"]},
+    "multi": {
+        "data.example.org": ["ldap", "pacs_db", "mirth_db"],
+        "imaging.example.org": ["arc", "mirth"],
+        "web.example.org": ["ohif", "edge"],
+    },
     "demo": {"lab1": SERVICES},
     "variant": {"pacs.example.org": SERVICES},
 }
@@ -137,6 +141,11 @@ def test_data_is_in_the_volumes_that_preflight_knows(rendered: Rendered, lab: st
         ("ldap", "docker.io/dcm4che/slapd-dcm4chee:2.6.10-34.2@sha256:5c04ced61e943af2175c69ec7955c28bbaf676c50b5876c02e1437261cfaeefc"),
         ("pacs_db", "docker.io/dcm4che/postgres-dcm4chee:17.4-34@sha256:728c3055b894127c661a1645ffd0ccc2ad6461b86e957e245a9cc9bbc9c499e2"),
         ("arc", "docker.io/dcm4che/dcm4chee-arc-psql:5.34.2@sha256:316eba283d3c8538e4c3b954edcdd59572f76aa7271ca6336ddf771703082f8c"),
+        (
+            "mirth",
+            "docker.io/nextgenhealthcare/connect:4.5.2@sha256:4afa295cfe7c5ffd596efee69594157fea87202e33d66bb4a98a52db4598f836",
+        ),
+        ("mirth_db", "docker.io/library/postgres:15"),
         ("ohif", "docker.io/ohif/app:v3.8.0"),
         ("edge", "docker.io/library/haproxy:3.0"),
     ],
@@ -151,17 +160,22 @@ PORTS = {
     ("single", "ldap"): [],
     ("single", "pacs_db"): [],
     ("single", "arc"): ["0.0.0.0:11112:11112"],
+    ("single", "mirth"): ["127.0.0.1:8443:8443", "0.0.0.0:11113:11113"],
+    ("single", "mirth_db"): [],
     ("single", "ohif"): [],
     ("single", "edge"): ["0.0.0.0:3000:3000"],
     # On three hosts each service is published for its clients on other hosts, on its own host's address.
     ("multi", "ldap"): ["10.20.30.11:389:389"],
     ("multi", "pacs_db"): ["10.20.30.11:5432:5432"],
     ("multi", "arc"): ["0.0.0.0:11112:11112", "10.20.30.12:8080:8080"],
+    ("multi", "mirth"): ["127.0.0.1:8443:8443", "0.0.0.0:11113:11113"],
+    ("multi", "mirth_db"): ["10.20.30.11:5433:5432"],
     ("multi", "ohif"): [],
     ("multi", "edge"): ["0.0.0.0:3000:3000"],
     ("demo", "ldap"): ["127.0.0.1:389:389"],
     ("demo", "pacs_db"): ["127.0.0.1:5432:5432"],
-    ("demo", "arc"): ["127.0.0.1:11112:11112"],
+    ("demo", "arc"): ["127.0.0.1:11112:11112", "127.0.0.1:2575:2575"],
+    ("demo", "mirth"): ["127.0.0.1:8443:8443", "127.0.0.1:8081:8080", "127.0.0.1:11113:11113"],
     ("demo", "ohif"): [],
     ("demo", "edge"): ["127.0.0.1:3000:3000", "127.0.0.1:8080:8080"],
     ("variant", "edge"): ["[fd00::5]:8443:3000"],
@@ -244,10 +258,11 @@ def test_a_value_with_a_dollar_is_not_expanded_by_compose(rendered: Rendered) ->
 def test_health_checks_over_http_do_not_go_through_a_proxy(rendered: Rendered) -> None:
     """The Docker client puts the proxies of its configuration into every container, also by Compose (dcm4chee.md §1.1)."""
     folder = rendered("single") / "pacs.example.org"
-    assert "curl --noproxy '*' " in (folder / "arc/health.sh").read_text(encoding="utf-8")
+    for service in ("arc", "mirth"):
+        assert "curl --noproxy '*' " in (folder / service / "health.sh").read_text(encoding="utf-8")
     check = compose(folder, "ohif")["healthcheck"]["test"]
     assert check[check.index("-Y") + 1] == "off"
-    for service, tool in (("ldap", "ldapsearch"), ("pacs_db", "pg_isready")):
+    for service, tool in (("ldap", "ldapsearch"), ("pacs_db", "pg_isready"), ("mirth_db", "pg_isready")):
         assert compose(folder, service)["healthcheck"]["test"][1] == tool
     assert "/dev/tcp/127.0.0.1/" in (folder / "edge/health.sh").read_text(encoding="utf-8")
 
@@ -258,6 +273,35 @@ def test_scripts_are_scripts(rendered: Rendered, lab: str, host: str, service: s
         assert script.read_text(encoding="utf-8").startswith("#!/bin/bash\n")
         done = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_engine_gets_its_passwords_from_files_and_its_folders_before_it_starts(rendered: Rendered) -> None:
+    folder = rendered("single") / "pacs.example.org"
+    engine = compose(folder, "mirth")
+    assert engine["entrypoint"] == ["/etc/mirth/start.sh"]
+    assert engine["command"] == ["./mcserver"]
+    assert engine["user"] == "0:0"
+    assert engine["depends_on"] == {"mirth-db": {"condition": "service_healthy"}}
+    assert {"emr-exchange:/hl7", "mirth-appdata:/opt/connect/appdata", "./vmoptions:/run/secrets/mcserver_vmoptions:ro"} <= set(
+        engine["volumes"]
+    )
+    start = (folder / "mirth/start.sh").read_text(encoding="utf-8")
+    assert "database.url = jdbc:postgresql://mirth-db:5432/mirth\n" in start
+    assert (folder / "mirth/vmoptions").read_text(encoding="utf-8") == "-Xmx512m\n"
+    far = (rendered("multi") / "imaging.example.org/mirth/start.sh").read_text(encoding="utf-8")
+    assert "database.url = jdbc:postgresql://10.20.30.11:5433/mirth\n" in far
+
+
+def test_open_integration_engine_is_a_drop_in(tmp_path: Path) -> None:
+    """mirth.md §6: home, user id, start program and the name of one secret differ."""
+    given = {"render_to": str(tmp_path), "lab_secrets_file": str(tmp_path / "secrets.yml")}
+    given |= {"mirth_home": "/opt/engine", "mirth_launcher": "oieserver", "mirth_uid": 14285, "mirth_image": "oie:1"}
+    run = playbook(tmp_path, "-i", "inventory/single", "playbooks/render.yml", variables=given)
+    assert run.returncode == 0, run.output
+    engine = compose(tmp_path / "pacs.example.org", "mirth")
+    assert engine["command"] == ["./oieserver"]
+    assert {"mirth-appdata:/opt/engine/appdata", "./vmoptions:/run/secrets/oieserver_vmoptions:ro"} <= set(engine["volumes"])
+    assert "user=14285\n" in (tmp_path / "pacs.example.org/mirth/start.sh").read_text(encoding="utf-8")
 
 
 def viewer(folder: Path) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from enum import Enum
 from standin.device import Device, Directory
 from standin.dimse import DicomPort
 from standin.errors import ConfigurationError, DatabaseError, LdapError, OrthancError, StorageError
+from standin.hl7 import Hl7Port
 from standin.lacking import LackingPorts
 from standin.orthanc import Orthanc
+from standin.psu import Updates
 from standin.registry import Registry
+from standin.sending import Sender
 from standin.settings import Settings
 from standin.storing import Store
 
@@ -30,7 +33,7 @@ class State(Enum):
 
 
 class Archive:
-    """Owns device, registry, Orthanc and the DICOM port. A failed boot is final: only a restart of the container heals it."""
+    """Owns device, registry, Orthanc, the DICOM and the HL7 port. A failed boot is final: only a restart of the container heals it."""
 
     def __init__(self, settings: Settings, died: Callable[[], None]) -> None:
         self.settings = settings
@@ -40,6 +43,9 @@ class Archive:
         self.orthanc = Orthanc(settings, died)
         self.store = Store(self.registry, self.orthanc)
         self._port = DicomPort(self.directory, self.registry, self.orthanc, self.store)
+        self._hl7 = Hl7Port(self.registry, self.store)
+        self._sender = Sender(self.registry, self.directory)
+        self._updates = Updates(self.registry, self._sender)
         self._lacking = LackingPorts()
         self._device: Device | None = None
         self._lock = threading.Lock()
@@ -99,9 +105,10 @@ class Archive:
             self.state = State.STARTED
 
     def stop(self) -> None:
-        """Close the DICOM port; queries by HTTP go on."""
+        """Close the DICOM and HL7 ports; queries by HTTP go on."""
         with self._lock:
             self._port.close()
+            self._hl7.close()
             self._lacking.use(frozenset())
             self.state = State.STOPPED
 
@@ -109,13 +116,18 @@ class Archive:
         """Release everything, within about a second: port and Orthanc side by side, each takes most of it."""
         closing = threading.Thread(target=self._port.close, name="closing")
         closing.start()
+        for part in (self._hl7, self._updates, self._sender):
+            part.close()
         self.orthanc.stop()
         closing.join()
         self.registry.close()
 
     def _listen(self) -> None:
-        """Open the device's ports. Raises OSError."""
+        """Open the device's ports, and send what is to be sent. Raises OSError."""
         self._port.open(self.device)
+        self._hl7.open(self.device)
+        self._sender.open(self.device)
+        self._updates.open(self.device)
         self._lacking.use(self.device.lacking)
 
     def _use(self, device: Device) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,30 +15,40 @@ import ldap3
 from ldap3.core.exceptions import LDAPException
 from ldap3.utils.conv import escape_filter_chars
 
+from standin import hl7config
 from standin.errors import ConfigurationError, LdapError
+from standin.hl7config import Attributes, Hl7Config
 from standin.settings import STANDALONE, Settings
 
-Attributes = dict[str, list[str]]
 CACHE_SECONDS = 300.0
 TIMEOUT_SECONDS = 5
-READ_CLASSES = ("dicomDevice", "dicomNetworkConnection", "dicomNetworkAE", "dcmStorage", "dcmWebApp", "dcmArchiveAttributeCoercion2")
+READ_CLASSES = (
+    "dicomDevice", "dicomNetworkConnection", "dicomNetworkAE", "dicomTransferCapability", "dcmStorage", "dcmQueue", "dcmWebApp",
+    "dcmArchiveAttributeCoercion2", "hl7Application", "hl7OrderScheduledStation", "hl7OrderSPSStatus",
+)  # fmt: skip
+WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
 MERGED = re.compile(r"IssuerOfPatientID=(?P<format>.+)")
 PLACEHOLDER = re.compile(r"\{(\w+)(,hash)?\}")
 
 
 @dataclass(frozen=True)
 class NetworkAE:
-    """An AE title of the archive; one with a storage stores and answers queries, another only echoes."""
+    """An AE title of the archive; one with a storage stores and answers queries, one with a worklist serves it, another only echoes.
+
+    The issuer formats are for stored objects and for MPPS.
+    """
 
     title: str
     description: str
     storage_id: str | None
     issuer_format: str | None
+    mpps_issuer_format: str | None
+    worklist: bool
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Where an AE title listens."""
+    """Where an AE title or an HL7 application listens."""
 
     title: str
     host: str
@@ -53,6 +63,7 @@ class Device:
     dicom_port: int
     aes: dict[str, NetworkAE]
     storages: dict[str, Path]
+    hl7: Hl7Config
     lacking: frozenset[int] = frozenset()
     web_services: dict[str, set[str]] = field(default_factory=dict)
 
@@ -144,36 +155,48 @@ class Directory:
         entries = self._search(base, f"(|{classes})")
         if not entries:
             raise ConfigurationError(f"LDAP has no entry {base}")
-        return _device(name, entries)
+        return _device(name, entries, hl7config.read(entries, self._station))
 
     def peer(self, title: str) -> Peer | None:
-        """Return where `title` listens, None when no device has it. Cached, failures too, until `forget` (dcm4chee.md §2.2).
+        """Return where an AE title listens, None when no device has it. Raises LdapError."""
+        return self._cached(title, "dicomNetworkAE", "dicomAETitle", _is_plain_dicom)
 
-        Raises LdapError.
-        """
+    def hl7_receiver(self, name: str) -> Peer | None:
+        """Return where an HL7 application `App|Facility` listens, None when no device has it. Raises LdapError."""
+        return self._cached(name, "hl7Application", "hl7ApplicationName", hl7config.is_plain_hl7)
+
+    def _cached(self, name: str, kind: str, attribute: str, usable: Callable[[Attributes], bool]) -> Peer | None:
+        """Look up a peer. Cached, failures too, until `forget` (dcm4chee.md §2.2)."""
         with self._lock:
-            cached = self._peers.get(title)
+            cached = self._peers.get(name)
         if cached and cached[0] > time.monotonic():
             return cached[1]
-        found = self._find_peer(title)
+        found = self._find_peer(name, kind, attribute, usable)
         with self._lock:
-            self._peers[title] = (time.monotonic() + CACHE_SECONDS, found)
+            self._peers[name] = (time.monotonic() + CACHE_SECONDS, found)
         return found
+
+    def _station(self, dn: str) -> tuple[list[str], list[str]]:
+        """Return the AE titles and station names of a device. Raises ConfigurationError when it does not exist, LdapError."""
+        entries = self._search(dn, "(|(objectClass=dicomDevice)(objectClass=dicomNetworkAE))")
+        if not entries:
+            raise ConfigurationError(f"LDAP has no scheduled station {dn}")
+        titles = [entry["dicomAETitle"][0] for _, entry in _of_class(entries, "dicomNetworkAE")]
+        return titles, [name for _, entry in entries for name in entry.get("dicomStationName", [])]
 
     def forget(self) -> None:
         """Drop the cached lookups, as a reload does."""
         with self._lock:
             self._peers.clear()
 
-    def _find_peer(self, title: str) -> Peer | None:
-        query = f"(&(objectClass=dicomNetworkAE)(dicomAETitle={escape_filter_chars(title)}))"
-        for _, ae in self._search(self._devices, query):
-            if title not in ae["dicomAETitle"]:
+    def _find_peer(self, name: str, kind: str, attribute: str, usable: Callable[[Attributes], bool]) -> Peer | None:
+        for _, entry in self._search(self._devices, f"(&(objectClass={kind})({attribute}={escape_filter_chars(name)}))"):
+            if name not in entry[attribute]:
                 continue
-            for reference in ae.get("dicomNetworkConnectionReference", []):
+            for reference in entry.get("dicomNetworkConnectionReference", []):
                 for _, connection in self._search(reference, "(objectClass=dicomNetworkConnection)", ldap3.BASE):
-                    if _is_plain_dicom(connection) and "dicomPort" in connection:
-                        return Peer(title, connection["dicomHostname"][0], int(connection["dicomPort"][0]))
+                    if usable(connection) and "dicomPort" in connection:
+                        return Peer(name, connection["dicomHostname"][0], int(connection["dicomPort"][0]))
         return None
 
     def device_names(self) -> list[str]:
@@ -197,7 +220,7 @@ def _of_class(entries: list[tuple[str, Attributes]], name: str) -> list[tuple[st
     return [(dn, entry) for dn, entry in entries if name in entry["objectClass"]]
 
 
-def _device(name: str, entries: list[tuple[str, Attributes]]) -> Device:
+def _device(name: str, entries: list[tuple[str, Attributes]], hl7: Hl7Config) -> Device:
     """Make the device of its LDAP entries. Raises ConfigurationError."""
     storages = {entry["dcmStorageID"][0]: folder_of(entry["dcmURI"][0]) for _, entry in _of_class(entries, "dcmStorage")}
     connections = {dn: entry for dn, entry in _of_class(entries, "dicomNetworkConnection") if _is_plain_dicom(entry)}
@@ -208,7 +231,15 @@ def _device(name: str, entries: list[tuple[str, Attributes]]) -> Device:
         storage_id = entry.get("dcmObjectStorageID", [None])[0]
         if storage_id and storage_id not in storages:
             raise ConfigurationError(f"AE {title}: dcmObjectStorageID {storage_id} is no dcmStorageID of the device")
-        aes[title] = NetworkAE(title, entry.get("dicomDescription", [""])[0], storage_id, _issuer_format(dn, entries))
+        capabilities = [capability for at, capability in _of_class(entries, "dicomTransferCapability") if at.endswith("," + dn)]
+        aes[title] = NetworkAE(
+            title,
+            entry.get("dicomDescription", [""])[0],
+            storage_id,
+            _issuer_format(dn, entries, "C_STORE_RQ"),
+            _issuer_format(dn, entries, "N_CREATE_RQ"),
+            any(WORKLIST_FIND in capability["dicomSOPClass"] for capability in capabilities),
+        )
         referred = [connections[ref] for ref in entry.get("dicomNetworkConnectionReference", []) if ref in connections]
         ports |= {connection["dicomPort"][0] for connection in referred if "dicomPort" in connection}
     if not any(ae.storage_id for ae in aes.values()):
@@ -222,18 +253,18 @@ def _device(name: str, entries: list[tuple[str, Attributes]]) -> Device:
     listening = [(dn, entry) for dn, entry in _of_class(entries, "dicomNetworkConnection") if "dicomPort" in entry]
     spoken = {"DICOM", "HL7"}
     others = [entry for dn, entry in listening if dn not in connections and set(entry.get("dcmProtocol", ["DICOM"])) <= spoken]
-    lacking = frozenset(int(entry["dicomPort"][0]) for entry in others)
-    return Device(name, int(ports.pop()), aes, storages, lacking, services)
+    lacking = frozenset(int(entry["dicomPort"][0]) for entry in others) - {hl7.port}
+    return Device(name, int(ports.pop()), aes, storages, hl7, lacking, services)
 
 
-def _issuer_format(ae_dn: str, entries: list[tuple[str, Attributes]]) -> str | None:
-    """Return what an AE puts into a missing Issuer of Patient ID at C-STORE (dcm4chee.md §4.4), None when nothing.
+def _issuer_format(ae_dn: str, entries: list[tuple[str, Attributes]], dimse: str) -> str | None:
+    """Return what an AE puts into a missing Issuer of Patient ID at C-STORE or N-CREATE (dcm4chee.md §4.4), None when nothing.
 
-    Raises ConfigurationError for another coercion at C-STORE, which this stand-in would have to ignore.
+    Raises ConfigurationError for another coercion there, which this stand-in would have to ignore.
     """
     found = None
     for dn, entry in _of_class(entries, "dcmArchiveAttributeCoercion2"):
-        if not dn.endswith("," + ae_dn) or entry.get("dcmDIMSE") != ["C_STORE_RQ"] or entry.get("dicomTransferRole") != ["SCU"]:
+        if not dn.endswith("," + ae_dn) or entry.get("dcmDIMSE") != [dimse] or entry.get("dicomTransferRole") != ["SCU"]:
             continue
         merged = entry.get("dcmMergeAttribute", [])
         match = MERGED.fullmatch(merged[0]) if len(merged) == 1 else None

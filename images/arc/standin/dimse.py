@@ -1,4 +1,4 @@
-"""The DICOM port: associations, echo, store. Queries, retrieval and commitment stand in modules of their own."""
+"""The DICOM port: associations, echo, store. Queries, retrieval, worklist, MPPS and commitment stand in modules of their own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt, register_uid
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import StorageServiceClass
-from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    ModalityPerformedProcedureStep,
+    ModalityWorklistInformationFind,
+    StorageCommitmentPushModel,
+    Verification,
+)
 
+from standin import mpps, mwl
 from standin.commitment import Commitment
 from standin.device import Device, Directory
 from standin.errors import RefusedError
@@ -57,11 +63,14 @@ def _storage_contexts() -> list[PresentationContext]:
 
 
 ECHO_CONTEXTS = [build_context(Verification, SYNTAXES)]
+MPPS_CONTEXT = build_context(ModalityPerformedProcedureStep, SYNTAXES)
+WORKLIST_CONTEXT = build_context(ModalityWorklistInformationFind, SYNTAXES)
 ARCHIVE_CONTEXTS = [
     *ECHO_CONTEXTS,
     *_storage_contexts(),
     *(build_context(model, SYNTAXES) for model in (*FIND_MODELS, *MOVE_MODELS, *GET_MODELS)),
     build_context(StorageCommitmentPushModel, SYNTAXES),
+    MPPS_CONTEXT,
 ]
 
 
@@ -78,6 +87,7 @@ class DicomPort:
 
     def __init__(self, directory: Directory, registry: Registry, orthanc: Orthanc, store: Store) -> None:
         self._store = store
+        self._registry = registry
         self._directory = directory
         self._ae = ArchiveAE()
         self._ae.require_called_aet = True
@@ -108,10 +118,12 @@ class DicomPort:
                     (evt.EVT_REQUESTED, self._on_requested),
                     (evt.EVT_C_ECHO, self._on_echo),
                     (evt.EVT_C_STORE, self._on_store),
-                    (evt.EVT_C_FIND, self._retrieval.on_find),
+                    (evt.EVT_C_FIND, self._on_find),
                     (evt.EVT_C_MOVE, self._retrieval.on_move),
                     (evt.EVT_C_GET, self._retrieval.on_get),
                     (evt.EVT_N_ACTION, self._commitment.on_action),
+                    (evt.EVT_N_CREATE, self._on_create),
+                    (evt.EVT_N_SET, self._on_set),
                 ]
                 self._server = self._ae.start_server(("0.0.0.0", device.dicom_port), block=False, evt_handlers=handlers)
                 log.info("Start TCP Listener on 0.0.0.0:%d for %s", device.dicom_port, ", ".join(sorted(device.aes)))
@@ -136,10 +148,26 @@ class DicomPort:
             event.assoc.acceptor.ae_title = ""
             return
         event.assoc.acceptor.ae_title = called
-        event.assoc.acceptor.supported_contexts = ARCHIVE_CONTEXTS if ae.storage_id else ECHO_CONTEXTS
+        contexts = [*(ARCHIVE_CONTEXTS if ae.storage_id else ECHO_CONTEXTS)]
+        if ae.worklist:
+            contexts += [WORKLIST_CONTEXT, *([] if ae.storage_id else [MPPS_CONTEXT])]
+        event.assoc.acceptor.supported_contexts = contexts
 
     def _on_echo(self, event: evt.Event) -> int:
         return SUCCESS
+
+    def _on_find(self, event: evt.Event) -> Any:
+        assert self._device is not None
+        if event.request.AffectedSOPClassUID == ModalityWorklistInformationFind:
+            return mwl.on_find(self._registry, self._device, event)
+        return self._retrieval.on_find(event)
+
+    def _on_create(self, event: evt.Event) -> Any:
+        assert self._device is not None
+        return mpps.on_create(self._registry, self._device, event)
+
+    def _on_set(self, event: evt.Event) -> Any:
+        return mpps.on_set(self._registry, event)
 
     def _on_store(self, event: evt.Event) -> Dataset | int:
         assert self._device is not None

@@ -56,13 +56,16 @@ def wants(request: web.Request, *offered: str) -> bool:
     return any(matches(media.media_type, offer) for media in accepted(request) for offer in offered)
 
 
-def require_service(request: web.Request, service: str) -> Archive:
-    """Return the archive. Raises HTTP 404 when the AE in the path does not exist or lacks the web service (dcm4chee.md §3)."""
+def require_service(request: web.Request, service: str, *, views: bool = False) -> Archive:
+    """Return the archive. Raises HTTP 404 when the AE in the path does not exist or lacks the web service (dcm4chee.md §3).
+
+    `views`: the resource is the same for each AE, so others than the main one may have it.
+    """
     archive: Archive = request.app[ARCHIVE]
     title = request.match_info["aet"]
     if service not in archive.device.web_services.get(title, set()):
         raise NoSuchThing(f"No such Application Entity: {title}, or it has no {service}")
-    if title != archive.device.main.title:
+    if not views and title != archive.device.main.title:
         raise web.HTTPNotImplemented(reason=f"this stand-in for dcm4chee-arc has no views such as {title}'s")
     return archive
 

@@ -105,6 +105,11 @@ def read_header(content: bytes) -> Header:
     return Header(patient, study, series, instance, study_uid, series_uid, sop_uid, sop_class, transfer_syntax)
 
 
+def json_of(dataset: Dataset) -> Json:
+    """Return all attributes of the standard as DICOM JSON, those without a value too; no bulk data is expected."""
+    return {f"{element.tag:08X}": element.to_json_dict(None, 0) for element in dataset if element.keyword}
+
+
 def _json(dataset: Dataset, keywords: tuple[str, ...]) -> Json:
     """Return the attributes that have a value, as DICOM JSON; one whose value cannot be read is left out and logged."""
     found: Json = {}

@@ -70,9 +70,9 @@ def query_of(request: web.Request) -> Query:
             query.keys[name] = request.match_info[name]
     for name, value in request.query.items():
         if name == "limit":
-            query.limit = _number(name, value, 1, 99999)
+            query.limit = number_in(name, value, 1, 99999)
         elif name == "offset":
-            query.offset = _number(name, value, 0, 2**31)
+            query.offset = number_in(name, value, 0, 2**31)
         elif name == "fuzzymatching":
             query.fuzzy = value == "true"
         elif name == "orderby":
@@ -97,7 +97,8 @@ def _keyword(name: str) -> str:
     return keyword
 
 
-def _number(name: str, value: str, low: int, high: int) -> int:
+def number_in(name: str, value: str, low: int, high: int) -> int:
+    """Return the number of a query parameter. Raises ValueError when it is none or out of range."""
     if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
         raise ValueError(f"{name}={value}: must be {low} to {high}")
     return int(value)

@@ -127,7 +127,9 @@ def _path(keyword: str) -> str:
 def _where(query: Query) -> tuple[str, list[Any]]:
     """Return the WHERE clause and its parameters. As upstream, a key that is not indexed at this level or above narrows nothing."""
     above = LEVELS[: LEVELS.index(query.level) + 1]
-    conditions, parameters = [], []
+    # One that is merged into another is no patient any more; its studies are the other's.
+    conditions = ["p.merged_into IS NULL"] if query.level == "PATIENT" else []
+    parameters: list[Any] = []
     for keyword, value in query.keys.items():
         level = _COMPUTED[keyword][0] if keyword in _COMPUTED else _LEVEL_OF.get(keyword)
         if level not in above or not value.strip("*"):

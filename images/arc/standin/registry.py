@@ -1,4 +1,4 @@
-"""The archive's own tables in PostgreSQL: patients, and the studies, series and instances that belong to them.
+"""The archive's own tables in PostgreSQL: patients with their studies, series and instances, worklist, MPPS, outgoing HL7.
 
 They live in a schema of their own, beside Orthanc's index in `public` (its plugin knows no other schema).
 """
@@ -35,6 +35,21 @@ CREATE TABLE IF NOT EXISTS standin.instance (
     pk bigserial PRIMARY KEY, uid text NOT NULL, series bigint NOT NULL REFERENCES standin.series, sop_class text NOT NULL,
     transfer_syntax text NOT NULL, orthanc_id text NOT NULL, attrs jsonb NOT NULL, UNIQUE (series, uid));
 CREATE INDEX IF NOT EXISTS instance_uid ON standin.instance (uid);
+ALTER TABLE standin.patient ADD COLUMN IF NOT EXISTS merged_into bigint REFERENCES standin.patient;
+CREATE SEQUENCE IF NOT EXISTS standin.generated_procedure_id;
+CREATE TABLE IF NOT EXISTS standin.mwl_item (
+    pk bigserial PRIMARY KEY, study_uid text NOT NULL, sps_id text NOT NULL, patient bigint NOT NULL REFERENCES standin.patient,
+    status text NOT NULL, accession text NOT NULL, attrs jsonb NOT NULL, UNIQUE (study_uid, sps_id));
+CREATE INDEX IF NOT EXISTS mwl_item_patient ON standin.mwl_item (patient);
+CREATE TABLE IF NOT EXISTS standin.mpps (
+    pk bigserial PRIMARY KEY, uid text NOT NULL UNIQUE, patient bigint NOT NULL REFERENCES standin.patient, status text NOT NULL,
+    attrs jsonb NOT NULL);
+CREATE TABLE IF NOT EXISTS standin.psu_task (
+    pk bigserial PRIMARY KEY, study_uid text NOT NULL UNIQUE, series_uid text NOT NULL, accession text NOT NULL,
+    due timestamptz NOT NULL);
+CREATE TABLE IF NOT EXISTS standin.hl7_task (
+    pk bigserial PRIMARY KEY, receiver text NOT NULL, message bytea NOT NULL, attempts int NOT NULL DEFAULT 0,
+    status text NOT NULL DEFAULT 'SCHEDULED', outcome text NOT NULL DEFAULT '', due timestamptz NOT NULL DEFAULT now());
 """
 
 Row = tuple[Any, ...]
@@ -114,7 +129,7 @@ def obtain_key(
     """
     key = find_key(connection, table, **identity)
     if key is None:
-        row = {**identity, **(more or {}), "attrs": _jsonb(attributes)}
+        row = {**identity, **(more or {}), "attrs": jsonb(attributes)}
         marks = ", ".join(["%s"] * len(row))
         insert = f"INSERT INTO standin.{table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
         connection.execute(insert, tuple(row.values()))
@@ -126,9 +141,10 @@ def obtain_key(
 def supplement(connection: psycopg.Connection[Row], table: str, key: int, attributes: Json) -> None:
     """Add attributes that the row lacks; those it has stay (upstream's dcmAttributeUpdatePolicy SUPPLEMENT)."""
     lacking = f"UPDATE standin.{table} SET attrs = %s::jsonb || attrs WHERE pk = %s AND NOT attrs ?& %s"
-    connection.execute(lacking, (_jsonb(attributes), key, list(attributes)))
+    connection.execute(lacking, (jsonb(attributes), key, list(attributes)))
 
 
-def _jsonb(attributes: Json) -> str:
+def jsonb(attributes: Json) -> str:
+    """Return attributes as text for a jsonb column."""
     # PostgreSQL's jsonb has no NUL, which some modalities pad with.
     return json.dumps(attributes).replace("\\u0000", "")

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from standin import psu
 from standin.device import Device, issuer_for
 from standin.errors import DatabaseError, OrthancError, RefusedError, StorageError
 from standin.filing import series_of
 from standin.objects import Header, first, read_header
 from standin.orthanc import Orthanc
+from standin.patients import Identity
 from standin.registry import Registry, find_key, obtain_key
 from standin.status import CANNOT_UNDERSTAND, IDENTIFIER_DOES_NOT_MATCH, OUT_OF_RESOURCES, PROCESSING_FAILURE
 
@@ -28,8 +30,9 @@ class Store:
         self._promised = 0
         self._lock = threading.Lock()
 
-    def add(self, device: Device, content: bytes, study_uid: str | None = None) -> Header:
+    def add(self, device: Device, content: bytes, study_uid: str | None = None, patient: int | None = None) -> Header:
         """Store a Part 10 file, as it is; again is as good (dcm4chee.md §8.3). `study_uid`: refuse objects of another study.
+        `patient`: the key of the patient that it is known to be of.
 
         Raises RefusedError with the DIMSE status upstream gives.
         """
@@ -43,7 +46,7 @@ class Store:
             )
         try:
             with self._registry.transaction() as connection:
-                series = series_of(connection, header, issuer)
+                series = series_of(connection, header, Identity(header.patient_id, issuer), patient)
                 if find_key(connection, "instance", series=series, uid=header.sop_uid) is None:
                     kept = {
                         "sop_class": header.sop_class,
@@ -51,6 +54,7 @@ class Store:
                         "orthanc_id": self._keep(device, content),
                     }
                     obtain_key(connection, "instance", header.instance, kept, series=series, uid=header.sop_uid)
+                    psu.note(connection, device.hl7.psu, header)
         except DatabaseError as error:
             raise RefusedError(PROCESSING_FAILURE, f"Database: {error}") from error
         return header

@@ -126,7 +126,20 @@ async def _metadata(request: web.Request) -> web.StreamResponse:
 
 def _patient_into(content: bytes, patient: Json) -> bytes:
     instances: list[Json] = json.loads(content)
+    for instance in instances:
+        _join_texts(instance)
     return json.dumps([instance | patient for instance in instances]).encode()
+
+
+def _join_texts(attributes: Json) -> None:
+    """Put together what Orthanc takes for several values: in these texts a backslash is no separator (PS3.5)."""
+    for element in attributes.values():
+        values = element.get("Value", [])
+        if element["vr"] == "SQ":
+            for item in values:
+                _join_texts(item)
+        elif element["vr"] in ("LT", "ST", "UT") and len(values) > 1:
+            element["Value"] = ["\\".join(value or "" for value in values)]
 
 
 async def _frames(request: web.Request) -> web.StreamResponse:

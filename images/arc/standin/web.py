@@ -1,4 +1,4 @@
-"""The HTTP port: control and listings. DICOMweb stands in qido, wado and stow."""
+"""The HTTP port: control and listings. DICOMweb stands in qido, wado and stow, the worklist in mwlitems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 
 from aiohttp import ClientSession, web
 
-from standin import qido, stow, wado
+from standin import mwlitems, qido, stow, wado
 from standin.archive import Archive, State
 from standin.errors import ConfigurationError, DatabaseError, LdapError, OrthancError, StorageError
 from standin.http import ARCHIVE, CONTEXT, ORTHANC, problem, wants
@@ -36,7 +36,7 @@ async def serve(archive: Archive) -> web.AppRunner:
     app.router.add_get(f"{CONTEXT}/aes", _aes)
     app.router.add_get(f"{CONTEXT}/devicename", _device_name)
     app.router.add_get(f"{CONTEXT}/monitor/serverTime", _server_time)
-    for module in (qido, stow, wado):
+    for module in (mwlitems, qido, stow, wado):
         module.add_routes(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()

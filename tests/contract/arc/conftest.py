@@ -11,6 +11,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, StorageCommitmentPushModel  # type: ignore[attr-defined]
 
 from ..conftest import Engine, docker, entry, image_under_test
+from .hl7 import APPLICATION_LDIF
 from .support import DATABASE_PASSWORD, DEVICES, IMAGE, LDAP_PASSWORD, SUCCESS, Trio, numbers, start
 
 LOG = """
@@ -62,6 +63,13 @@ def trio(trio_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Trio:
         f"--volume={storage}:/storage",
     ]
     return Trio(start(trio_engine, network, options), ldap, database, gateway, [network, *options])
+
+
+@pytest.fixture(scope="package")
+def hl7(trio: Trio) -> None:
+    """The archive's named HL7 application (§2.2)."""
+    trio.modify(APPLICATION_LDIF)
+    assert trio.reload() == 204
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_counts_of_an_instance_are_those_of_its_study_and_series(trio: Trio) -> 
 @only_standin
 def test_lacking_paths_say_so(trio: Trio) -> None:
     """What the stand-in lacks is 501 with a sentence, never an empty success."""
-    for path in ("/aets/WORKLIST/rs/mwlitems", "/ui2", "/monitor/associations", "/aets/AS_RECEIVED/rs/studies"):
+    for path in ("/aets/WORKLIST/rs/workitems", "/ui2", "/monitor/associations", "/aets/AS_RECEIVED/rs/studies"):
         answer = requests.get(trio.url(path), timeout=10)
         assert answer.status_code == 501, path
         assert "stand-in" in answer.json()["errorMessage"]

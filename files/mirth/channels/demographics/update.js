@@ -1,0 +1,1 @@
+pollDone(resultMap);

@@ -1,0 +1,8 @@
+// What can be said without a database: an unusable file is an ERROR here, and the File Reader moves it to the error folder.
+try {
+    parseOrders(connectorMessage.getRawData());
+} catch (e) {
+    toSink(connectorMessage.getRawData(), 'order file ' + sourceMap.get('originalFilename') + ': ' + reasonOf(e));
+    asideOrder(reasonOf(e));
+    throw e;
+}

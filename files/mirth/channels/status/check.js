@@ -1,0 +1,8 @@
+var result;
+try {
+    result = imagesArrived(connectorMessage.getRawData());
+    sinkDone();
+    return result;
+} catch (e) {
+    return queuedOrRefused(e, 'status update');
+}

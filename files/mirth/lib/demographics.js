@@ -1,0 +1,124 @@
+// The EMR sends no ADT: its patients are polled, and what became of merged and deleted ones is read from its log (openemr.md §7.8).
+
+var POLL_ROWS = 500;                                 // in one poll, so that the first one of a large EMR does not fill the memory
+var POLL_OVERLAP = 'INTERVAL 5 MINUTE';              // must exceed the EMR's longest transaction; the hourly look at all rows catches the rest
+var LOG_OVERLAP = 1000;                              // lines of the log are numbered when they begin and seen when they are committed
+
+// Rows for the database reader. Traces first: the row of the merged patient itself is gone.
+function pollPatients() {
+    return readerRows(emrIsThere() ? pollTraces().concat(pollRows()) : []);
+}
+
+// Looks at the log from `cursor` on, which moves when all before it is on its way. What was merged before the first poll the archive has
+// never heard of.
+function pollTraces() {
+    var seen = dbTx('filler', function (c) { return seenOf(c, 'log'); }), newest, rows, from;
+    dbTx('emr', function (c) {
+        newest = dbQuery(c, 'SELECT coalesce(max(id), 0) AS n FROM log')[0].n;
+        from = seen.first === undefined ? newest : Math.max(Number(seen.first), Math.min(Number(seen.cursor), Number(newest)) - LOG_OVERLAP);
+        rows = dbQuery(c, "SELECT id, event, patient_id, comments FROM log WHERE id > ? AND event IN ('patient-merge-delete', 'patient-record-delete') ORDER BY id", [from]);
+    });
+    rows = rows.filter(function (row) { return seen[row.id] === undefined; }).map(traceOf).filter(function (row) { return row !== null; });
+    if (!rows.length && seen.cursor !== newest) {
+        dbTx('filler', function (c) {
+            seenPut(c, 'log', 'cursor', newest);
+            if (seen.first === undefined) seenPut(c, 'log', 'first', newest);
+        });
+    }
+    return rows;
+}
+
+// The log tells of every table of a patient; patient_data's line is the one that counts.
+function traceOf(row) {
+    var text = logText(row.comments), merged = /pid = '?(\d+)'? in table patient_data/.exec(text), deleted = /DELETE FROM patient_data WHERE pid = '?(\d+)/i.exec(text), what = null;
+    if (row.event === 'patient-merge-delete' && merged) what = { kind: 'A40', pid: row.patient_id, old: merged[1], n: row.id };
+    if (row.event === 'patient-record-delete' && deleted) what = { kind: 'deleted', old: deleted[1] };
+    return what && { feed: 'log', id: row.id, hash: what.kind, changed: '', json: JSON.stringify(what) };
+}
+
+function pollRows() {
+    var full = hourly('patients'), cursor, rows, seen, fresh;
+    cursor = dbTx('filler', function (c) { return seenOf(c, 'cursor', ['adt']).adt; });
+    rows = dbTx('emr', function (c) { return full || !cursor ? dbQuery(c, patientSql('1 = 1')) : dbQuery(c, patientSql('last_updated >= ? - ' + POLL_OVERLAP), [cursor]); });
+    seen = dbTx('filler', function (c) { return seenOf(c, 'adt', rows.length > 1000 ? null : rows.map(function (row) { return row.pid; })); });
+    rows.forEach(function (row) { row.hash = sha256(JSON.stringify([row.lname, row.fname, row.mname, row.dob, row.sex])); });
+    fresh = rows.filter(function (row) { return seen[row.pid] !== row.hash; });
+    if (full && fresh.length <= POLL_ROWS) hourlyDone('patients');
+    return fresh.slice(0, POLL_ROWS).map(function (row) {
+        return { feed: 'adt', id: row.pid, hash: row.hash, changed: row.changed || '', json: JSON.stringify({ kind: 'patient', pid: row.pid }) };
+    });
+}
+
+function patientSql(where) {
+    return "SELECT pid, lname, fname, mname, sex, DATE_FORMAT(DOB, '%Y%m%d') AS dob, DATE_FORMAT(last_updated, '%Y-%m-%d %H:%i:%s') AS changed FROM patient_data WHERE " +
+        where + ' ORDER BY last_updated, pid';
+}
+
+// Once the message of a row is stored: at least once, across restarts.
+function pollDone(row) {
+    dbTx('filler', function (c) {
+        seenPut(c, String(row.get('feed')), String(row.get('id')), String(row.get('hash')));
+        if (String(row.get('changed')) !== '') {
+            dbExec(c, "INSERT INTO feed_seen AS f (feed, id, hash) VALUES ('cursor', 'adt', ?) ON CONFLICT (feed, id) DO UPDATE " +
+                'SET hash = greatest(f.hash, excluded.hash), at = now()', [row.get('changed')]);
+        }
+    });
+}
+
+// One row's message, or one trace's. Name and birth date are read again here: a message that waited, or that an operator reprocesses,
+// must not bring back what was changed since.
+function sendPatient(what) {
+    if (what.kind === 'deleted') {
+        dbTx('filler', function (c) { seenPut(c, 'burnt', what.old, 'deleted in the EMR'); });
+        return 'patient ' + what.old + ' was deleted in the EMR, its images stay';
+    }
+    return what.kind === 'A40' ? sendMerge(what) : sendUpdate(what.pid);
+}
+
+// The patient as the EMR has it now; null when it is gone.
+function emrPatient(pid, notes) {
+    var row = dbTx('emr', function (c) { return dbQuery(c, patientSql('pid = ?'), [pid])[0]; }), sexes = { Male: 'M', Female: 'F' }, names;
+    if (!row) return null;
+    names = [row.lname, row.fname, row.mname, '', ''].map(function (name) { return namePart(plainPlane(name || '', notes), 'the patient name', notes); });
+    return { pid: dicomId(pid, 64, 'the patient number'), name: limitName(names, 'the patient name', notes), dob: birthDate(row.dob || ''), sex: sexes[row.sex] || '' };
+}
+
+function sendUpdate(pid) {
+    var notes = [], p = emrPatient(pid, notes);
+    if (p === null) return 'patient ' + pid + ' is no longer in the EMR';
+    if (p.name === '') throw 'patient ' + pid + ' has no name, and an empty one would erase the archive\'s';
+    return dbTx('filler', function (c) {
+        var type = patientGet(c, pid) ? 'A08' : 'A04';
+        refuseBurnt(c, pid);
+        patientPut(c, p, 'feed');
+        toArchive(buildAdt(type, p, sha256(JSON.stringify(p)).substring(0, 8)), { ref: 'patient ' + pid });
+        return [type + ' ' + pid].concat(notes).join('\n');
+    });
+}
+
+// The survivor's name is the EMR's, or the last one known where the survivor has been merged away since.
+function sendMerge(what) {
+    var notes = [], survivor = emrPatient(what.pid, notes);
+    return dbTx('filler', function (c) {
+        var p;
+        refuseBurnt(c, what.pid);
+        if (survivor !== null && survivor.name !== '') patientPut(c, survivor, 'feed');
+        p = patientGet(c, what.pid);
+        if (!p) throw 'patient ' + what.pid + ' has no name, and an empty one would erase the archive\'s';
+        seenPut(c, 'burnt', what.old, 'merged into ' + what.pid);
+        dbExec(c, 'UPDATE order_state SET pid = ?, updated = now() WHERE pid = ?', [what.pid, what.old]);
+        dbExec(c, 'DELETE FROM patient WHERE pid = ?', [what.old]);
+        toArchive(buildAdt('A40', p, what.n, what.old), { ref: 'patient ' + what.old + ' into ' + what.pid });
+        return ['A40 ' + what.old + ' into ' + what.pid].concat(notes).join('\n');
+    });
+}
+
+function buildAdt(type, p, n, old) {
+    var lines = [
+        archiveMsh('ADT^' + type + (type === 'A40' ? '^ADT_A39' : '^ADT_A01'), type + p.pid + '-' + n, '2.5.1'),
+        hl7Line('EVN', { 1: type, 2: labNow() }),
+        pidLine(p)
+    ];
+    if (old) lines.push(hl7Line('MRG', { 1: cxPid(dicomId(old, 64, 'the patient number')) }));
+    return lines.join('\r') + '\r';
+}

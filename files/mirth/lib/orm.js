@@ -1,0 +1,62 @@
+// Orders out: one ORM^O01 with ZDS for each ordered procedure, because of two in one message the archive loses one behind its AA
+// (dcm4chee.md §4.2). Fields: workflow.md §2.3.
+
+// st: row of order_state, p: of patient, control: NW, XO or CA
+function buildOrm(st, p, control) {
+    var o = JSON.parse(st.content), placer = st.placer + '^OPENEMR', filler = st.accession + '^' + hl7Comp($cfg('engine_application')),
+        when = '1^^^' + o.start + '^^' + o.priority, code = hl7Comp(st.code, o.name, o.scheme);
+    return [
+        archiveMsh('ORM^O01^ORM_O01', st.accession + control + st.seen, '2.3.1'),
+        pidLine(p),
+        hl7Line('PV1', { 1: '1', 2: 'O', 8: o.doctor, 19: visit(st.encounter) }),
+        hl7Line('ORC', { 1: control, 2: placer, 3: filler, 5: control === 'CA' ? 'CA' : 'SC', 7: when, 9: labNow(), 12: o.doctor, 18: hl7Comp(o.station) }),
+        hl7Line('OBR', { 1: '1', 2: placer, 3: filler, 4: code + '^' + code, 16: o.doctor, 18: st.accession, 19: st.rp_id, 20: st.sps_id, 24: hl7Comp(o.modality),
+            27: when, 31: o.reason ? '^' + hl7Esc(o.reason) : '', 44: code }),
+        hl7Line('ZDS', { 1: st.study_uid + '^' + hl7Comp($cfg('engine_application')) + '^Application^DICOM' })
+    ].join('\r') + '\r';
+}
+
+function visit(encounter) { return encounter ? hl7Comp(encounter) + '^^^' + hl7Comp($cfg('site_ns')) : ''; }
+
+// `known`: the archive may have this row already, so its state is asked for before anything is sent.
+function routeOrm(st, p, control) {
+    toArchive(buildOrm(st, p, control), { uid: st.study_uid, ref: st.accession, control: control, known: Number(st.seen) > 1 || control !== 'NW' ? 'yes' : 'no' });
+}
+
+// All identifiers first, in one transaction: a file is taken whole or not at all. Safe to run again at any point.
+function sendOrders(raw) {
+    var parsed = parseOrders(raw), patient, rows = dbTx('filler', function (c) {
+        refuseBurnt(c, parsed.patient.pid);
+        patientPut(c, parsed.patient, 'order');
+        patient = patientGet(c, parsed.patient.pid);
+        return parsed.orders.map(function (o) { return fillerMint(c, o); });
+    });
+    rows.forEach(function (st) { routeOrm(st, patient, 'NW'); });
+    return rows.map(function (st) { return st.placer + ' ' + st.code + ' is ' + st.accession + ' ' + st.study_uid; }).concat(parsed.notes).join('\n');
+}
+
+// Change (XO) or cancel (CA) what was ordered before; change: fields of the content. The same again: nothing happens.
+function changeOrder(action) {
+    return dbTx('filler', function (c) {
+        var st = dbQuery(c, 'SELECT * FROM order_state WHERE placer = ? AND code = ? AND occ = ? FOR UPDATE', [action.placer, action.code, action.occ])[0];
+        if (!st) throw 'no such order: ' + action.placer + ' ' + action.code + ' ' + action.occ;
+        if (st.control === 'CA' || action.control === 'XO' && !applyChange(st, action.change)) return 'done before';
+        st = dbQuery(c, 'UPDATE order_state SET control = ?, content = ?, seen = seen + 1, updated = now() WHERE accession = ? RETURNING *', [action.control, st.content, st.accession])[0];
+        routeOrm(st, patientGet(c, st.pid), action.control);            // before the commit: what was not handed on is not noted as told
+        return action.control + ' ' + st.accession + ': ' + action.why;
+    });
+}
+
+function applyChange(row, change) {
+    var content = JSON.parse(row.content), before = row.content;
+    Object.keys(change).forEach(function (key) { content[key] = change[key]; });
+    row.content = JSON.stringify(content);
+    return row.content !== before;
+}
+
+// A refused file with its reason, beside the others of its kind. The reader has moved the file itself when its transformer refused it.
+function asideOrder(reason, content) {
+    var name = sourceMap.get('fileLastModified') + '-' + sourceMap.get('originalFilename'), dir = String($cfg('dir_orders_error'));
+    if (content !== undefined) writeFile(dir, name, new java.lang.String(content).getBytes('ISO-8859-1'));
+    writeFile(dir, name + '.reason', utf8(reason + '\n'));
+}

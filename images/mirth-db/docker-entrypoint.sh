@@ -1,0 +1,1 @@
+../pacs-db/docker-entrypoint.sh

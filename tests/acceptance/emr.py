@@ -1,0 +1,147 @@
+"""The suite as the EMR: order files as OpenEMR 7.0.3 writes them, result and status files as it takes them.
+
+Sources: openemr.md §3.2 and §7.4 (both generators, verified by running), §3.4 and §7.5 (what its importer accepts).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import hl7
+from waiting import wait_for
+
+from . import hl7v2
+from .inside import Inside
+
+# The folder that EMR and engine share, and who owns it there.
+EXCHANGE, OWNER = "/hl7", "1000"
+# An order file is taken when it has not changed for this long (mirth-patterns.md §4.3), and then passes the queue.
+TAKEN_SECONDS = 60
+# Segments that OpenEMR's importer knows; one other and the whole file is refused (openemr.md §3.4).
+KNOWN_SEGMENTS = {"MSH", "PID", "PD1", "PV1", "ORC", "TXA", "NTE", "OBR", "OBX", "SPM", "TQ1", "ZEF", "ZPS"}
+
+
+@dataclass(frozen=True)
+class Person:
+    """A patient of the EMR; `name` is family^given^middle, `born` YYYYMMDD."""
+
+    number: str
+    name: str
+    born: str = "19840229"
+    sex: str = "F"
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """One line of an order."""
+
+    code: str
+    name: str
+    diagnoses: tuple[str, ...] = ()
+    # question code → answer
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order as the EMR transmits it."""
+
+    number: int
+    person: Person
+    procedures: tuple[Procedure, ...]
+    encounter: str = "9001"
+    urgent: bool = False
+    facility: str = "OEMR"
+
+    def encounter_form(self) -> tuple[str, str]:
+        """File name and content by the encounter form's button: the number carries the facility (openemr.md §7.4)."""
+        return self._written(f"{self.facility}-{self.number:04d}", "NTE|1|L|medications NONE", payer=True)
+
+    def electronic_reports(self) -> tuple[str, str]:
+        """File name and content by Procedures → Electronic Reports: the bare number."""
+        return self._written(f"{self.number:04d}", "NTE|1|L|Medications:NONE", payer=False)
+
+    def _written(self, number: str, note: str, payer: bool) -> tuple[str, str]:
+        now, who, doctor = time.strftime("%Y%m%d%H%M%S"), self.person, "1234567893^House^Greg"
+        street = "1 Main St^^Town^ST^12345"
+        segments = [
+            f"MSH|^~\\&|OPENEMR|{self.facility}|MIRTH|RADLAB|{now}||ORM^O01|{number}|P|2.3",
+            f"PID|1|{who.number}|{who.number}||{who.name}||{who.born}|{who.sex}|||{street}|||||||{self.encounter}|123-45-6789|||",
+            note,
+            f"PV1|1||||||{doctor}||||||||||||{self.encounter}|||||||||||||",
+            *(["IN1|1||||||||||||||||||||||||||||||||||||||||||||||P"] if payer else []),
+            f"GT1|1||{who.name}||{street}|||{who.born}|{who.sex}||self|123-45-6789",
+            f"ORC|NW|{number}|||||||{now}|||{doctor}||||||||2",
+        ]
+        for line, procedure in enumerate(self.procedures, 1):
+            urgency = "S" if self.urgent else "R"
+            segments.append(f"OBR|{line}|{number}||{procedure.code}^{procedure.name}|{urgency}|||||||||||{doctor}||P|||||||||0")
+            segments += [f"DG1|{count}||{diagnosis}^I10|" for count, diagnosis in enumerate(procedure.diagnoses, 1)]
+            segments += [f"OBX|{count}|ST|{code}||{text}" for count, (code, text) in enumerate(procedure.answers.items(), 1)]
+        return f"{number}.txt", hl7v2.message(*segments)
+
+
+class Emr:
+    """The EMR's side of the exchange folder, reached through the engine's container."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+
+    def _shell(self, script: str, *arguments: str, stdin: bytes = b"") -> bytes:
+        done = self._inside.run(
+            "mirth", "setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc", script, "sh", *arguments, stdin=stdin
+        )
+        assert done.returncode == 0, f"in the engine's container: {script[:80]}: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return done.stdout
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an order file in place, as the EMR does."""
+        self._shell(f'cat >"{EXCHANGE}/orders/$1"', name, stdin=content)
+
+    def unpack(self, archive: bytes) -> None:
+        """Write many order files at once, with their times, from a tar archive."""
+        self._shell(f"tar --extract --no-same-owner --directory={EXCHANGE}/orders", stdin=archive)
+
+    def transmit(self, name: str, text: str) -> str:
+        """Write an order file and wait until the engine has taken it; return the folder it moved to, `orders-done` or `orders-error`.
+
+        Raises AssertionError when it stays.
+        """
+        before = self.taken(name)
+        self.write(name, text.encode())
+        wait_for(lambda: "" if self.taken(name) != before else f"the engine left the order file {name} in {EXCHANGE}/orders", TAKEN_SECONDS)
+        (path,) = self.taken(name) - before
+        return path.split("/")[0]
+
+    def taken(self, name: str) -> set[str]:
+        """Return paths below the exchange folder to which files of this name have been moved."""
+        found = self._shell(f'cd {EXCHANGE}; find orders-done orders-error -name "*-$1"', name)
+        return set(found.decode().split())
+
+    def results(self, number: int) -> dict[str, hl7.Message]:
+        """Return result files that are about an order: name → message. Raises AssertionError for what the importer would refuse."""
+        found = {}
+        listing = self._shell(f'cd {EXCHANGE}/inbox; for file in *; do [ ! -f "$file" ] || printf \'%s\\n\' "$file"; done')
+        for name in listing.decode().split():
+            text = self._shell(f'cat "{EXCHANGE}/inbox/$1"', name).decode()
+            message = hl7v2.parse(text)
+            unknown = {str(segment[0]) for segment in message} - KNOWN_SEGMENTS
+            assert not unknown, f"the EMR's importer refuses the result file {name}: it has segments {', '.join(sorted(unknown))}"
+            if hl7v2.field(message.segment("OBR"), 2) == str(number):
+                found[name] = message
+        return found
+
+    def wait_for_result(self, number: int, seconds: float = TAKEN_SECONDS) -> hl7.Message:
+        """Return the one new result file of an order and take it away, as the importer does. Raises AssertionError when none comes."""
+        wait_for(lambda: "" if self.results(number) else f"no result file for order {number} in {EXCHANGE}/inbox", seconds)
+        ((name, message),) = self.results(number).items()
+        self._shell(f'rm "{EXCHANGE}/inbox/$1"', name)
+        return message
+
+    def statuses(self, accession: str) -> list[dict[str, Any]]:
+        """Return what the status files say about an accession number."""
+        listing = self._shell(f'cd {EXCHANGE}/status; cat -- *-"$1".json 2>/dev/null || [ ! -e *-"$1".json ]', accession)
+        return [json.loads(line) for line in listing.decode().splitlines() if line]

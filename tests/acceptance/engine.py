@@ -1,0 +1,82 @@
+"""What the engine keeps for itself: channels by its REST API, state, sink and notices in the Order Filler's database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .inside import Inside
+
+# The columns are documented in docs/engine.md.
+STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
+NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
+# The password reaches curl by its standard input: a command line can be read by others.
+API = """
+printf 'user = "admin:%s"\\n' "$(cat /run/secrets/mirth_admin)" |
+  curl -fsSk --noproxy '*' -m 20 -K - -H 'X-Requested-With: verify' -H 'Accept: application/json' "https://127.0.0.1:8443/api$1"
+"""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel of the engine; `queued` counts messages that wait."""
+
+    id: str
+    name: str
+    state: str
+    queued: int
+
+
+class EngineInside:
+    """The engine and its databases, reached through their containers."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+
+    def _rows(self, statement: str) -> list[dict[str, Any]]:
+        command = ["psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc"]
+        done = self._inside.run("mirth-db", *command, f"SELECT row_to_json(r) FROM ({statement}) r")
+        assert done.returncode == 0, f"the Order Filler's database: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+    def state(self, number: int) -> list[dict[str, Any]]:
+        """Rows of an order in the state table."""
+        return self._rows(STATE.format(number))
+
+    def accessions(self, first: int, last: int) -> list[str]:
+        """Accession numbers of all orders from one number to another, by order number."""
+        where = f"placer::bigint BETWEEN {first} AND {last}"
+        return [
+            row["accession"] for row in self._rows(f"SELECT accession FROM order_state WHERE {where} ORDER BY placer::bigint, code, occ")
+        ]
+
+    def sink(self) -> list[dict[str, Any]]:
+        """Refused messages that nobody has dealt with."""
+        return self._rows(SINK)
+
+    def notices(self) -> list[dict[str, Any]]:
+        """What the engine noticed: images not as ordered, numbers used again, what it did not send."""
+        return self._rows(NOTICES)
+
+    def _get(self, path: str) -> list[dict[str, Any]]:
+        """Return what a list of the API holds. Raises AssertionError when it does not answer."""
+        done = self._inside.run("mirth", "bash", "-c", API, "verify", path)
+        assert done.returncode == 0, f"the engine's API: {done.stderr.decode('utf-8', 'replace').strip()}"
+        # An empty list is null, one of a single thing is that thing (mirth.md §2.1).
+        (held,) = (json.loads(done.stdout)["list"] or {"nothing": []}).values()
+        return held if isinstance(held, list) else [held]
+
+    def channels(self) -> list[Channel]:
+        """Every channel that the server knows."""
+        rows = self._get("/channels/statuses?includeUndeployed=true")
+        return [Channel(row["channelId"], row["name"], row["state"], int(row.get("queued", 0))) for row in rows]
+
+    def waits_since(self, channel: Channel) -> float | None:
+        """Return when the oldest queued message of a channel was received, in seconds since 1970; nothing when none waits."""
+        query = f"status=QUEUED&includeContent=false&limit={channel.queued}"
+        received = (
+            [row["receivedDate"]["time"] / 1000 for row in self._get(f"/channels/{channel.id}/messages?{query}")] if channel.queued else []
+        )
+        return min(received, default=None)

@@ -1,0 +1,93 @@
+"""Orders placed, and done, by the suite: what several tests need as their beginning."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+from waiting import wait_for
+
+from .dimse import Archive
+from .emr import Emr, Order, Person, Procedure
+from .engine import EngineInside
+from .modality import Modality, Row
+from .phantoms import Identity, all_studies
+
+# From the engine's acceptance to the archive's worklist.
+EFFECT_SECONDS = 30
+# Numbers that no EMR has reached: seconds since 1970, and on.
+NUMBERS = itertools.count(int(time.time()))
+
+
+def fresh_person(name: str, born: str = "19600101", sex: str = "F") -> Person:
+    """Return a patient whom nobody has seen before; the EMR numbers its patients."""
+    return Person(str(next(NUMBERS)), name, born, sex)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """An order with its worklist rows by procedure code."""
+
+    order: Order
+    rows: dict[str, Row]
+
+    @property
+    def first(self) -> tuple[str, Row]:
+        """The first procedure's code and row."""
+        code = self.order.procedures[0].code
+        return code, self.rows[code]
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """EMR, modality and archive, as the people of a lab use them together."""
+
+    emr: Emr
+    modality: Modality
+    archive: Archive
+    engine: EngineInside
+
+    def transmit(self, order: Order) -> str:
+        """Transmit by the encounter form; return the folder that the file was moved to."""
+        return self.emr.transmit(*order.encounter_form())
+
+    def rows(self, order: Order) -> dict[str, Row]:
+        """Return the worklist rows of an accepted order when all are there. Raises AssertionError when one does not come."""
+        found: dict[str, Row] = {}
+
+        def complaint() -> str:
+            found.clear()
+            for row in self.engine.state(order.number):
+                for item in self.modality.worklist(AccessionNumber=row["accession"]):
+                    found[row["code"]] = item
+            missing = [procedure.code for procedure in order.procedures if procedure.code not in found]
+            return f"no worklist row for {', '.join(missing)} of order {order.number}" if missing else ""
+
+        wait_for(complaint, EFFECT_SECONDS)
+        return found
+
+    def place(self, person: Person, *procedures: Procedure) -> Examination:
+        """Order procedures for a patient; return them with their worklist rows. Raises AssertionError when the order is refused."""
+        order = Order(next(NUMBERS), person, procedures)
+        folder = self.transmit(order)
+        assert folder == "orders-done", f"order {order.number} was refused: {[row['reason'] for row in self.engine.sink()[-1:]]}"
+        return Examination(order, self.rows(order))
+
+    def store(self, row: Row, **other: str) -> Dataset:
+        """Store one image as the row says, but for what `other` says; return it. Raises AssertionError when it is refused."""
+        image = Dataset()
+        picture = all_studies(Identity.fresh())["ct"].objects[0]
+        image.update(picture)
+        image.file_meta = picture.file_meta
+        for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "AccessionNumber"):
+            setattr(image, keyword, getattr(row.item, keyword))
+        image.SeriesInstanceUID, image.SOPInstanceUID = generate_uid(prefix=None), generate_uid(prefix=None)
+        for keyword, text in other.items():
+            setattr(image, keyword, text)
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        (outcome,) = self.archive.store([image])
+        assert outcome.stored, f"C-STORE for the {row}: {outcome}"
+        return image

@@ -1,0 +1,101 @@
+"""Nothing that was acknowledged is lost, and the order is kept: engine killed, database restarted, peer away, all under load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from waiting import wait_for
+
+from ..conftest import Container, Engine, docker
+from .support import EXTERNAL, ROUTED, Pushed, Receiver, Sender, Server, acknowledgement, adt, run_database, run_engine
+from .test_messages import sender
+
+pytestmark = pytest.mark.skipif(bool(EXTERNAL), reason="kills and restarts containers")
+MESSAGES = 200
+PORT = 16661
+
+
+@pytest.fixture
+def lab(engine: Engine) -> tuple[Server, Container]:
+    """An engine of one test, and its database."""
+    network = engine.network()
+    database = run_database(engine, network)
+    gateway = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", network).stdout.strip()
+    container = run_engine(engine, network, DATABASE_MAX_RETRY="60", DATABASE_RETRY_WAIT="500")
+    host = container.address()
+    server = Server(f"https://{host}:8443", host, gateway, Path("/"), container)
+    server.wait_until_up()
+    return server, database
+
+
+def send_all(server: Server, stop: threading.Event) -> None:
+    """Send the messages one after the other; the next only when the last was acknowledged, by its MSA-2; again over a new connection."""
+    client: Sender | None = None
+    for number in range(MESSAGES):
+        acknowledged = False
+        while not acknowledged and not stop.is_set():
+            try:
+                client = client or Sender(server.host, PORT, timeout=5)
+                acknowledged = f"MSA|AA|{number}" in client.ask(adt(str(number)))
+            except OSError:
+                stop.wait(0.2)
+            if not acknowledged:
+                client = None
+
+
+@pytest.mark.parametrize("event", ["engine killed", "database restarted", "peer away"])
+def test_under_load(lab: tuple[Server, Container], event: str) -> None:
+    """P §5.2, §11.3: 200 of 200, in order; a message that was stored and not acknowledged may come twice (M §3.4)."""
+    server, database = lab
+    pushed = Pushed(server)
+    peer = Receiver()
+    settings = {
+        "listenerConnectorProperties.port": str(PORT),
+        "charsetEncoding": "UTF-8",
+        "sourceConnectorProperties.responseVariable": ROUTED["sourceConnectorProperties.responseVariable"],
+    }
+    pushed.push({"source": {"type": "tcp", "data": "HL7V2", "set": settings}, "destinations": [sender(server, peer.port)]})
+    stop = threading.Event()
+    client = threading.Thread(target=send_all, args=(server, stop))
+    client.start()
+    try:
+        wait_for(lambda: "" if len(peer.got) > MESSAGES // 4 else f"{len(peer.got)} came", 60, pause=0.02)
+        EVENTS[event](server, database, peer)
+        wait_for(lambda: "" if peer.got and f"|{MESSAGES - 1}|P|" in peer.got[-1] else f"{len(peer.got)} came", 120, pause=0.2)
+    finally:
+        stop.set()
+        client.join()
+        peer.close()
+    got = [int(text.split("|")[9]) for text in peer.got]
+    assert sorted(set(got)) == list(range(MESSAGES)), "lost"
+    assert got == sorted(got), "out of order"
+    assert len(got) - MESSAGES <= 4
+
+
+def kill_engine(server: Server, database: Container, peer: Receiver) -> None:
+    server.kill_and_start()
+
+
+def restart_database(server: Server, database: Container, peer: Receiver) -> None:
+    docker("restart", "--time", "5", database.name)
+
+
+def silence_peer(server: Server, database: Container, peer: Receiver) -> None:
+    """The peer drops its connections without an answer for a while."""
+    peer.reply = lambda number, text: b""
+    for connection in peer.open:
+        connection.close()
+    dropped = len(peer.got)
+    wait_for(lambda: "" if len(peer.got) > dropped + 1 else "it was not tried again", 20, pause=0.1)
+    peer.got = peer.got[:dropped]
+    peer.reply = lambda number, text: acknowledgement(text)
+
+
+EVENTS: dict[str, Callable[[Server, Container, Receiver], None]] = {
+    "engine killed": kill_engine,
+    "database restarted": restart_database,
+    "peer away": silence_peer,
+}

@@ -1,0 +1,174 @@
+// What the EMR's tables become: demographics.js, reconciliation.js, and the guard and the answers of the archive: archive.js
+
+var CONTENT = { name: 'CT Head', scheme: '99LAB', modality: 'CT', station: 'CT01', priority: 'R', start: '20260310090000', timed: true, doctor: '', reason: '' };
+
+function open(placer, code, occ) { return { placer: placer, code: code || 'CTHEAD', occ: String(occ || 1), control: 'NW', images_at: null, content: JSON.stringify(CONTENT) }; }
+
+function emr(order, lines, deleted) {
+    var all = { orders: {}, lines: {}, deleted: deleted || {} };
+    if (order) {
+        all.orders['7'] = { status: 'pending', activity: '1', deleted: '0', priority: 'normal', start: '20260310090000' };
+        Object.keys(order).forEach(function (key) { all.orders['7'][key] = order[key]; });
+        all.lines['7'] = lines || [{ code: 'CTHEAD', name: 'CT Head', omitted: '0' }];
+    }
+    return all;
+}
+
+function plan(order, lines, deleted) {
+    var made = reconcile([open('7')], emr(order, lines, deleted));
+    return [made.actions.map(function (action) { return action.control + ' ' + action.code + ' ' + action.why; }), Object.keys(made.notices)];
+}
+
+test('an order that is as it was needs nothing', function () { equal(plan({}), [[], []]); });
+
+test('cancelled and deleted orders are cancelled', function () {
+    equal(plan({ status: 'canceled' }), [['CA CTHEAD cancelled in the EMR'], []]);
+    equal(plan({ activity: '0' }), [['CA CTHEAD deleted from the encounter in the EMR'], []]);
+    equal(plan({ deleted: '1' }), [['CA CTHEAD deleted from the encounter in the EMR'], []]);
+    equal(plan(null, null, { 7: true }), [['CA CTHEAD deleted in the EMR'], []]);
+});
+
+test('absence alone never cancels', function () {
+    equal(plan(null), [[], ['7']]);
+    equal(plan({}, []), [[], ['7']]);
+});
+
+test('one procedure of an order is cancelled when the EMR marks it', function () {
+    equal(plan({}, [{ code: 'CTHEAD', name: 'CT Head', omitted: '1' }]), [['CA CTHEAD marked in the EMR as not to be sent'], []]);
+    equal(plan({}, [{ code: 'CTHEAD', name: 'CT Head', omitted: '1' }, { code: 'CTHEAD', name: 'CT Head', omitted: '0' }]), [[], []]);
+});
+
+test('a procedure that never arrived is noticed', function () {
+    equal(plan({}, [{ code: 'CTHEAD', name: 'CT Head', omitted: '0' }, { code: 'XRCHEST', name: 'X', omitted: '0' }]), [[], ['7']]);
+});
+
+test('a procedure that has its images counts, and is left alone', function () {
+    var done = open('7'), lines = [{ code: 'CTHEAD', name: 'CT Kopf', omitted: '0' }, { code: 'XRCHEST', name: 'CT Head', omitted: '0' }], made;
+    done.images_at = 'then';
+    equal(reconcile([done, open('7', 'XRCHEST')], emr({}, lines)), { actions: [], notices: {} });
+    made = reconcile([done, open('7', 'XRCHEST')], emr({ status: 'canceled' }, lines));
+    equal(made.actions.map(function (action) { return action.code; }), ['XRCHEST']);
+});
+
+test('a new time, priority or name is a change', function () {
+    equal(plan({ start: '20260311103000' })[0], ['XO CTHEAD changed in the EMR: start, timed']);
+    equal(plan({ priority: 'high' })[0], ['XO CTHEAD changed in the EMR: priority']);
+    equal(plan({}, [{ code: 'CTHEAD', name: 'CT Kopf', omitted: '0' }])[0], ['XO CTHEAD changed in the EMR: name']);
+    equal(plan({ start: null }), [[], []]);
+});
+
+test('more cancellations than the limit stop all of them, changes go on', function () {
+    database(function () { return []; });
+    function limited(n) {
+        var made = { actions: [{ placer: '99', control: 'XO' }], notices: {} }, i;
+        for (i = 1; i <= n; i++) made.actions.push({ placer: String(i), control: 'CA' }, { placer: String(i), control: 'CA' });
+        mirth.sql = [];
+        limitCancels('c', made, 5);
+        return [made.actions.length, mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); }).length];
+    }
+    equal(limited(5), [11, 0]);
+    equal(limited(6), [1, 1]);
+});
+
+test('a notice goes when its cause has gone', function () {
+    database(function (sql) { return /^SELECT ref/.test(sql) ? [{ ref: '7' }, { ref: '8' }] : []; });
+    limitCancels('c', { actions: [], notices: { 7: 'x' } }, 5);
+    equal(mirth.sql.filter(function (x) { return /DELETE FROM notice/.test(x[0]); }).map(function (x) { return x[1][1]; }), ['reconciliation', '8']);
+});
+
+function base64(text) { return String(java.util.Base64.getMimeEncoder().encodeToString(new java.lang.String(text).getBytes('UTF-8'))); }
+
+test('the log tells of merges and deletions', function () {
+    function trace(event, text) {
+        var row = traceOf({ id: '5', event: event, patient_id: '2', comments: base64(text) });
+        return row && JSON.parse(row.json);
+    }
+    equal(trace('patient-merge-delete', 'Deleted rows with pid = 3 in table patient_data'), { kind: 'A40', pid: '2', old: '3', n: '5' });
+    equal(trace('patient-merge-delete', 'Deleted rows with pid = 3 in table history_data'), null);
+    equal(trace('patient-record-delete', "DELETE FROM patient_data WHERE pid = '1'"), { kind: 'deleted', old: '1' });
+});
+
+function patients(row, known, burnt) {
+    database(function (sql, params, c) {
+        if (c === 'emr') return row ? [row] : [];
+        if (/FROM feed_seen/.test(sql)) return burnt && params[1] === burnt ? [{ id: burnt, hash: 'merged into 9' }] : [];
+        return known ? [{ pid: params[0], name: 'Old^Name', dob: '', sex: '' }] : [];
+    });
+}
+
+test('a patient becomes A04, then A08, with the name that the EMR has now', function () {
+    var row = { pid: '42', lname: 'O\\\'Hara & Sons', fname: 'Zoë', mname: null, sex: 'Female', dob: '19800102' };
+    row.lname = "O'Hara & Sons";
+    patients(row, false);
+    equal(sendPatient({ kind: 'patient', pid: '42' }), 'A04 42');
+    patients(row, true);
+    equal(sendPatient({ kind: 'patient', pid: '42' }), 'A08 42');
+    equal(hl7First(hl7Parse(mirth.routed[1].text), 'PID').join('|'), "PID|1||42^^^LABHOSP&2.25.117205934481166&ISO^MR||O'Hara \\T\\ Sons^Zoë||19800102|F");
+});
+
+test('an empty name, a gone patient and a number that was used before send nothing', function () {
+    patients({ pid: '42', lname: '', fname: null, mname: null, sex: '', dob: null }, true);
+    refused(/has no name/, function () { sendPatient({ kind: 'patient', pid: '42' }); });
+    patients(null, true);
+    equal(sendPatient({ kind: 'patient', pid: '42' }), 'patient 42 is no longer in the EMR');
+    patients({ pid: '3', lname: 'New', fname: 'Person', mname: null, sex: 'Male', dob: null }, true, '3');
+    refused(/patient number 3 was used before \(merged into 9\)/, function () { sendPatient({ kind: 'patient', pid: '3' }); });
+    equal(mirth.routed, []);
+});
+
+test('a merge moves the orders, burns the number and tells the archive', function () {
+    patients({ pid: '2', lname: 'Doe', fname: 'Jane', mname: null, sex: 'Female', dob: null }, true);
+    equal(sendPatient({ kind: 'A40', pid: '2', old: '3', n: '5' }), 'A40 3 into 2');
+    equal(/MRG\|3\^\^\^LABHOSP&2\.25\.117205934481166&ISO\^MR\r$/.test(mirth.routed[0].text), true);
+    equal(mirth.sql.filter(function (x) { return /UPDATE order_state/.test(x[0]); })[0][1], ['2', '3']);
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO feed_seen/.test(x[0]); })[0][1], ['burnt', '3', 'merged into 2']);
+});
+
+test('without an EMR nothing is polled', function () {
+    mirth.cfg.emr_url = '';
+    equal([pollPatients().size(), pollOrders().size()], [0, 0]);
+});
+
+test('nothing that would undo or reopen is sent', function () {
+    ['STARTED', 'DEPARTED', 'COMPLETED', 'DISCONTINUED'].forEach(function (found) {
+        ['NW', 'XO', 'CA'].forEach(function (control) { equal(whyNotSent(control, found), control + ' not sent, the row is ' + found); });
+    });
+    equal([whyNotSent('NW', 'CANCELED'), whyNotSent('XO', 'CANCELED')], ['NW not sent, the row is CANCELED', 'XO not sent, the row is CANCELED']);
+    equal([whyNotSent('CA', 'CANCELED'), whyNotSent('CA', '')], ['cancelled before', 'no row to cancel']);
+    equal([whyNotSent('NW', ''), whyNotSent('XO', 'SCHEDULED'), whyNotSent('CA', 'ARRIVED')], ['', '', '']);
+});
+
+test('the guard asks for known rows alone, and waits while it cannot ask', function () {
+    var asked = 0;
+    database(function () { return []; });
+    mwlState = function () { asked++; return 'STARTED'; };
+    sourceMap = mapOf({ control: 'NW', known: 'no', uid: '2.25.1', ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [true, 'arc', 0]);
+    sourceMap.put('known', 'yes');
+    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [false, '', 1]);
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })[0][1], ['not sent', 'ACC1 NW', 'ACC1: NW not sent, the row is STARTED']);
+    mwlState = function () { throw new java.io.IOException('away'); };
+    equal([runStep('archive/guard.js'), String($('arcHost')), /cannot be read: .*away/.test($('guard'))], [true, '', true]);
+    sourceMap = mapOf({ ref: 'patient 1' });
+    equal([runStep('archive/guard.js'), String($('arcHost'))], [true, 'arc']);
+});
+
+function ack(code, id, err, text) {
+    return 'MSH|^~\\&|DCM4CHEE|LAB|MIRTH|LAB|20260101||ACK^O01|9|P|2.3.1\rMSA|' + code + '|' + id + '|' + (text || '') + '\r' + (err ? 'ERR||PID|' + err + '|E||||' + (text || '') + '\r' : '');
+}
+
+test('an answer decides: done, again, or refused', function () {
+    function judged(type, answer) { return judgeAck(hl7Parse('MSH|^~\\&|A|B|C|D|20260101||' + type + '|ID1\r'), answer).status; }
+    equal([judged('ORM^O01', ack('AA', 'ID1')), judged('ORM^O01', ack('AA', 'ID2')), judged('ORM^O01', 'gibberish'), judged('ORM^O01', '')], ['SENT', 'QUEUED', 'QUEUED', 'QUEUED']);
+    equal(['200', '201', '204', '205', '206'].map(function (err) { return judged('ORM^O01', ack('AR', 'ID1', err)); }), ['ERROR', 'ERROR', 'ERROR', 'ERROR', 'ERROR']);
+    equal([judged('ORM^O01', ack('AE', 'ID1', '101')), judged('ORM^O01', ack('AR', 'ID1', '207', 'PatientMismatchException: x'))], ['ERROR', 'ERROR']);
+    equal([judged('ORM^O01', ack('AR', 'ID1', '207', 'GenericJDBCException')), judged('ORM^O01', ack('AR', 'ID1', ''))], ['QUEUED', 'QUEUED']);
+    equal([judged('ADT^A40', ack('AR', 'ID1', '204')), judged('ADT^A08', ack('AR', 'ID1', '204'))], ['SENT', 'ERROR']);
+});
+
+test('a refused message goes to the sink at once, and waits when that is away', function () {
+    var given = { responseStatus: 'SENT', responseStatusMessage: '', response: { getMessage: function () { return ack('AE', 'ID1', '101', 'no'); } }, SENT: 'SENT', QUEUED: 'QUEUED', ERROR: 'ERROR' };
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|ID1\r';
+    runStep('archive/answer.js', given);
+    equal([mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['sink', 'archive refused: AE 101 no']);
+});
