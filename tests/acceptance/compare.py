@@ -19,6 +19,7 @@ CHANGED_BY_THE_ARCHIVE: dict[str, str] = {
     "00100030": "PatientBirthDate: that of the registered patient",
     "00100040": "PatientSex: that of the registered patient",
     "00100021": "IssuerOfPatientID: the assigning authority, where the object named none (dcm4chee.md §4.4)",
+    "00100022": "TypeOfPatientID: that of the registered patient, which HL7 gives (PID-3.5)",
     "00100024": "IssuerOfPatientIDQualifiersSequence: with the issuer",
     "04000561": "OriginalAttributesSequence: the record of such a change",
 }

@@ -14,7 +14,7 @@ from .dimse import Archive
 from .emr import Emr, Order, Person, Procedure
 from .engine import EngineInside
 from .modality import Modality, Row
-from .phantoms import Identity, all_studies
+from .phantoms import Identity, ct_disc
 
 # From the engine's acceptance to the archive's worklist.
 EFFECT_SECONDS = 30
@@ -79,7 +79,7 @@ class Clinic:
     def store(self, row: Row, **other: str) -> Dataset:
         """Store one image as the row says, but for what `other` says; return it. Raises AssertionError when it is refused."""
         image = Dataset()
-        picture = all_studies(Identity.fresh())["ct"].objects[0]
+        picture = ct_disc(Identity.fresh()).objects[0]
         image.update(picture)
         image.file_meta = picture.file_meta
         for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "AccessionNumber"):
