@@ -39,6 +39,16 @@ deploy: venv ## Deploy and configure the lab LAB=<inventory>
 verify: venv ## Prove the lab LAB=<inventory>
 	$(ANSIBLE) playbooks/verify.yml
 
+.PHONY: refused reprocess close
+refused: venv ## List the refused messages and notices of the lab LAB=<inventory>
+	$(ANSIBLE) playbooks/refused.yml
+
+reprocess: venv ## Process refused messages again: ID=17, ID=17,18 or ID=all
+	$(ANSIBLE) playbooks/refused.yml -e refused_verb=reprocess -e "refused_id='$(ID)'"
+
+close: venv ## Settle refused messages and notices that need nothing any more: ID=17, ID=17,n0a1b2c3d
+	$(ANSIBLE) playbooks/refused.yml -e refused_verb=close -e "refused_id='$(ID)'"
+
 .PHONY: docker
 docker: root venv ## Install or start Docker Engine and Compose on this machine where they are missing
 	@{ $(SUDO) docker info && $(SUDO) docker compose version; } >/dev/null 2>&1 || $(BIN)/ansible-playbook -i inventory/demo playbooks/docker.yml

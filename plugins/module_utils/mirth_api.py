@@ -11,6 +11,7 @@ import urllib.parse
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
+from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
 from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import Element, tree
 
 #: What every fresh database of the engine begins with (mirth.md §5).
@@ -19,6 +20,7 @@ USER, FIRST_PASSWORD = "admin", "admin"
 READY = 0
 #: Seconds between two looks at something that the server does by itself.
 PAUSE = 0.5
+API_PORT = 8443
 NO_REASON = "no reason was given"
 JSON, TEXT, XML = "application/json", "text/plain", "application/xml"
 
@@ -33,6 +35,16 @@ class TimedOutError(MirthError):
 
 class UnauthorisedError(MirthError):
     """The server does not know this user and password."""
+
+
+def address(project: str) -> str:
+    """Return the URL of the engine's container on the container network, where nothing needs to be published."""
+    (container,) = docker_cli.inspect("container", [docker_cli.container_id(project, "mirth")])
+    networks = container["NetworkSettings"]["Networks"].values()
+    found = [network["IPAddress"] for network in networks if network["IPAddress"]]
+    if not found:
+        raise docker_cli.DockerError("the engine's container has no address on a Docker network")
+    return f"https://{found[0]}:{API_PORT}"
 
 
 class Api:

@@ -15,14 +15,13 @@ from xml.etree import ElementTree
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli, mirth_api
-from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import PAUSE, TEXT, Api, MirthError
+from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import PAUSE, TEXT, Api, MirthError, address
 from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import Element, LacksPartError, comparable, part, serialised, tree
 
 #: A key of the configuration map: it differs, or channels that read it are not deployed yet.
 MARKER = "deploy_pending"
 PROPERTY = "com.mirth.connect.util.ConfigurationProperty"
 INVALID = "This channel is invalid."
-API_PORT = 8443
 
 
 def main() -> None:
@@ -65,16 +64,6 @@ def main() -> None:
     except (MirthError, LacksPartError) as error:
         module.fail_json(msg=str(error), diff=engine.diff)
     module.exit_json(changed=engine.changed, deployed=engine.deployed, diff=engine.diff)
-
-
-def address(project: str) -> str:
-    """Return the URL of the engine's container on the container network, where nothing needs to be published."""
-    (container,) = docker_cli.inspect("container", [docker_cli.container_id(project, "mirth")])
-    networks = container["NetworkSettings"]["Networks"].values()
-    found = [network["IPAddress"] for network in networks if network["IPAddress"]]
-    if not found:
-        raise docker_cli.DockerError("the engine's container has no address on a Docker network")
-    return f"https://{found[0]}:{API_PORT}"
 
 
 class Engine:

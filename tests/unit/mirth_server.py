@@ -40,6 +40,8 @@ class Mirth:
         self.unreadable: set[str] = set()
         self.policy = ""
         self.deploy_error = ""
+        # Numbers of messages that are not there any more.
+        self.lost: set[str] = set()
 
     def revision(self, channel_id: str) -> str:
         return self.channels[channel_id].findtext("revision") or ""
@@ -121,6 +123,8 @@ class Mirth:
         return f"<r><librariesSuccess>true</librariesSuccess><codeTemplateResults>{results}</codeTemplateResults></r>"
 
     def channel(self, method: str, path: str, body: str, accept: str) -> tuple[int, str]:
+        if again := re.fullmatch(r"/channels/[0-9a-f-]{36}/messages/(\d+)/_reprocess", path):
+            return (500, "") if again[1] in self.lost else (204, "")
         found = re.fullmatch(r"/channels/([0-9a-f-]{36})(?:/(_\w+))?", path)
         assert found, (method, path)
         channel_id, verb = found.groups()

@@ -184,7 +184,7 @@ def test_every_verb_sees_the_same_tables(tmp_path: Path) -> None:
     assert all(other == first_seen for other in others)
 
 
-@pytest.mark.parametrize("verb", ["site", "playbooks/docker", "playbooks/render", "playbooks/verify"])
+@pytest.mark.parametrize("verb", ["site", "playbooks/docker", "playbooks/refused", "playbooks/render", "playbooks/verify"])
 def test_a_verb_judges_the_inventory_before_it_asks_a_host(verb: str, tmp_path: Path) -> None:
     given = {"lab_naem": "x", "render_to": str(tmp_path), "lab_secrets_file": str(tmp_path / "secrets.yml")}
     run = playbook(tmp_path, "-i", "inventory/multi", f"{verb}.yml", variables=given)
