@@ -6,7 +6,6 @@ import socket
 from dataclasses import dataclass
 
 import hl7
-import hl7.util
 
 from .lab import Address
 
@@ -40,7 +39,7 @@ def parse(text: str) -> hl7.Message:
 def field(segment: hl7.Segment, number: int, component: int = 1) -> str:
     """Return a component of a field's first repetition as text, escapes decoded; empty when it is absent."""
     try:
-        return str(hl7.util.unescape(segment, str(segment.extract_field(1, number, 1, component))))
+        return str(segment.extract_field(1, number, 1, component))
     except (IndexError, LookupError):
         return ""
 

@@ -112,7 +112,7 @@ def test_line_ends_and_a_byte_order_mark_do_not_matter(clinic: Clinic, procedure
         (lambda text, code: text.replace(f"||{code}^", "||NOSUCHCODE^"), "NOSUCHCODE"),
         (lambda text, code: text.split("OBR|")[0], "OBR"),
         (lambda text, code: "this is no HL7\r", "HL7"),
-        (lambda text, code: text[: text.index("OBR|") + 6], "OBR"),
+        (lambda text, code: text[: text.index("OBR|") + 6], "not complete"),
     ],
     ids=["unknown-code", "no-procedure", "no-hl7", "cut-off"],
 )

@@ -149,16 +149,37 @@ test('a change is told once, and nothing follows a cancellation', function () {
     equal(/20261125080000/.test(mirth.routed[0].text), true);
 });
 
+function folder() { return String(java.nio.file.Files.createTempDirectory('orders', [])); }
+
+function listing(path) {
+    var names = new java.io.File(path).list(), found = [], i;
+    for (i = 0; i < names.length; i++) found.push(String(names[i]));
+    return found.sort();
+}
+
 test('the orders channel keeps a refused file with its reason', function () {
-    var put = [];
-    writeFile = function (dir, name) { put.push(dir + '/' + name); };
+    var name = '1769000000000-0007.txt', error = folder();
+    mirth.cfg.dir_orders_error = error;
     sourceMap = mapOf({ originalFilename: '0007.txt', fileLastModified: new java.lang.Long(1769000000000) });
     mirth.raw = 'garbage';
     refused(/not HL7/, function () { runStep('orders/check.js'); });
-    equal(put, ['error/1769000000000-0007.txt.reason']);
+    equal(listing(error), [name + '.reason']);
     equal([mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['sink', 'order file 0007.txt: not HL7: it does not start with MSH']);
+});
+
+test('a file that is refused late moves from the done ones to the refused ones, once the reader has moved it', function () {
+    var name = '1769000000000-0007.txt', done, error;
+    mirth.cfg.dir_orders_done = done = folder();
+    mirth.cfg.dir_orders_error = error = folder();
+    sourceMap = mapOf({ originalFilename: '0007.txt', fileLastModified: new java.lang.Long(1769000000000) });
+    mirth.raw = 'garbage';
+    equal(/^QUEUED: /.test(runStep('orders/mint.js')), true);
+    equal([listing(error), mirth.routed], [[], []]);
+    writeFile(done, name, utf8('garbage'));
     equal(/^ERROR: refused: not HL7/.test(runStep('orders/mint.js')), true);
-    equal(put.slice(1), ['error/1769000000000-0007.txt', 'error/1769000000000-0007.txt.reason']);
+    equal([listing(done), listing(error), mirth.routed.length], [[], [name, name + '.reason'], 1]);
+    equal(/^ERROR: refused: not HL7/.test(runStep('orders/mint.js')), true);
+    equal(listing(error), [name, name + '.reason']);
 });
 
 test('a state database that is away keeps the order waiting', function () {

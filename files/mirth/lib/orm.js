@@ -54,9 +54,24 @@ function applyChange(row, change) {
     return row.content !== before;
 }
 
-// A refused file with its reason, beside the others of its kind. The reader has moved the file itself when its transformer refused it.
+// A refused file's reason, beside it in the error folder.
+function explainOrder(reason) {
+    writeFile(String($cfg('dir_orders_error')), orderFile() + '.reason', utf8(reason + '\n'));
+}
+
+// As the reader names a file that it moves.
+function orderFile() { return sourceMap.get('fileLastModified') + '-' + sourceMap.get('originalFilename'); }
+
+// Move a file that was refused after the reader had taken it from the done ones to the refused ones. → false: the reader has not moved
+// it yet. Whose file somebody took away meanwhile is written again.
 function asideOrder(reason, content) {
-    var name = sourceMap.get('fileLastModified') + '-' + sourceMap.get('originalFilename'), dir = String($cfg('dir_orders_error'));
-    if (content !== undefined) writeFile(dir, name, new java.lang.String(content).getBytes('ISO-8859-1'));
-    writeFile(dir, name + '.reason', utf8(reason + '\n'));
+    var files = java.nio.file.Files, paths = java.nio.file.Paths, done = paths.get(String($cfg('dir_orders_done')), orderFile()),
+        aside = paths.get(String($cfg('dir_orders_error')), orderFile());
+    if (files.exists(done, [])) files.move(done, aside, [java.nio.file.StandardCopyOption.REPLACE_EXISTING]);
+    else if (!files.exists(aside, [])) {
+        if (connectorMessage.getSendAttempts() < 5) return false;
+        writeFile(String($cfg('dir_orders_error')), orderFile(), new java.lang.String(content).getBytes('ISO-8859-1'));
+    }
+    explainOrder(reason);
+    return true;
 }

@@ -3,6 +3,6 @@ try {
     parseOrders(connectorMessage.getRawData());
 } catch (e) {
     toSink(connectorMessage.getRawData(), 'order file ' + sourceMap.get('originalFilename') + ': ' + reasonOf(e));
-    asideOrder(reasonOf(e));
+    explainOrder(reasonOf(e));
     throw e;
 }

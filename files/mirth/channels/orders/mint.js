@@ -5,6 +5,6 @@ try {
     sinkDone();
     return result;
 } catch (e) {
-    if (!isOutage(e)) asideOrder(reasonOf(e), raw);
+    if (!isOutage(e) && !asideOrder(reasonOf(e), raw)) return ResponseFactory.getQueuedResponse('refused; its file is to be moved first');
     return queuedOrRefused(e, 'order file ' + sourceMap.get('originalFilename'));
 }
