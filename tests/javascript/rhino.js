@@ -1,5 +1,5 @@
-// Runs the engine's library in Rhino beside the tests: java -jar rhino-1.7.13.jar -version 200 rhino.js <root of the project>.
-// Requests come as lines of JSON on standard input, one answer a line goes to standard output; Python asks (runner.py).
+// Runs the engine's library in Rhino beside the tests: rhino.py starts it, with the engine's jars.
+// Requests come as lines of JSON on standard input, one answer a line goes to standard output; Python asks.
 var out = new java.io.PrintStream(java.lang.System.out, true, 'UTF-8'), root = arguments[0], global = this, tests = {};
 
 // What Mirth gives to scripts, as far as the library can be run without it. `mirth` is what a test sets and looks at.

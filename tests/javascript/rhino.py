@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib.util
 import json
-import shutil
 import subprocess
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Maven Central, by the coordinates and SHA-256 that the engine's image locks.
-LOCK = ROOT / "images/mirth/maven.lock"
-REPOSITORY = "https://repo1.maven.org/maven2"
-CACHE = ROOT / ".cache/maven"
 #: Version 200 is ECMAScript 6, as in Mirth's rhino.languageversion=es6.
 LANGUAGE = "200"
 
 
 class RhinoError(Exception):
-    """Rhino cannot be run here; the text says what to do."""
+    """The process is gone."""
 
 
 class ScriptError(Exception):
@@ -31,31 +25,28 @@ class ScriptError(Exception):
         self.refused = refused
 
 
-def jar() -> Path:
-    """Return Rhino's jar, fetched once. Raises RhinoError where it is not what was locked."""
-    locked = json.loads(LOCK.read_text(encoding="utf-8"))["org.mozilla:rhino"]
-    version, wanted = locked["version"], locked["sha256"]
-    file = CACHE / f"rhino-{version}.jar"
-    if not file.is_file():
-        with urllib.request.urlopen(f"{REPOSITORY}/org/mozilla/rhino/{version}/rhino-{version}.jar", timeout=60) as answer:
-            content = answer.read()
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_bytes(content)
-        part.replace(file)
-    if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
-        raise RhinoError(f"{file} is not what {LOCK.relative_to(ROOT)} names: remove it and run again")
-    return file
+def jars() -> Path:
+    """Return the folder of the engine's jars, Rhino's among them, as its image has them. Raises images/build.py's BuildError.
+
+    What that needs, Maven and with it Java, is installed where it is missing.
+    """
+    spec = importlib.util.spec_from_file_location("images_build", ROOT / "images/build.py")
+    assert spec
+    assert spec.loader
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    build.need("java", "default-jre-headless")
+    with build.one_at_a_time():
+        (folder,) = build.fetched("mirth", build.Log(build.CACHE / "javascript.log", verbose=False))
+    return Path(folder)
 
 
 class Rhino:
     """The process. Use as a context manager."""
 
     def __init__(self) -> None:
-        java = shutil.which("java")
-        if java is None:
-            raise RhinoError("The engine's JavaScript is tested in Rhino, which needs Java: apt-get install default-jre-headless")
-        command = [java, "-Xshare:auto", "-jar", str(jar()), "-version", LANGUAGE, str(ROOT / "tests/javascript/rhino.js"), str(ROOT)]
+        shell = ["-cp", f"{jars()}/*", "org.mozilla.javascript.tools.shell.Main", "-version", LANGUAGE]
+        command = ["java", "-Xshare:auto", *shell, str(ROOT / "tests/javascript/rhino.js"), str(ROOT)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
 
     def __enter__(self) -> Rhino:

@@ -2,14 +2,21 @@
 // PostgreSQL's URL must carry stringtype=unspecified: every parameter is given as a string.
 
 // Connections come from a small pool, which recovers from a restart of the database by itself. Idle ones close, so a pool that a
-// redeploy forgot costs nothing.
+// redeploy forgot costs nothing. One whose address, user or password is no longer the map's is replaced and closed.
 function dbPool(name) {
-    var url = String($cfg(name + '_url')), key = 'dbpool ' + name + ' ' + url, pool = globalMap.get(key), config;
-    if (pool !== null) return pool;
-    config = new Packages.com.zaxxer.hikari.HikariConfig();
-    config.setJdbcUrl(url);
-    config.setUsername(String($cfg(name + '_user')));
-    config.setPassword(String($cfg(name + '_password')));
+    var key = 'dbpool ' + name, old = globalMap.get(key), login = ['_url', '_user', '_password'].map(function (part) { return String($cfg(name + part)); }), pool;
+    if (old !== null && login.join('\n') === [old.getJdbcUrl(), old.getUsername(), old.getPassword()].join('\n')) return old;
+    pool = dbNewPool(name, login);
+    globalMap.put(key, pool);
+    if (old !== null) old.close();
+    return pool;
+}
+
+function dbNewPool(name, login) {
+    var config = new Packages.com.zaxxer.hikari.HikariConfig();
+    config.setJdbcUrl(login[0]);
+    config.setUsername(login[1]);
+    config.setPassword(login[2]);
     config.setMaximumPoolSize(6);
     config.setMinimumIdle(0);
     config.setIdleTimeout(60000);
@@ -17,9 +24,7 @@ function dbPool(name) {
     config.setConnectionTimeout(5000);
     config.setInitializationFailFast(false);
     config.setPoolName(name);
-    pool = new Packages.com.zaxxer.hikari.HikariDataSource(config);
-    globalMap.put(key, pool);
-    return pool;
+    return new Packages.com.zaxxer.hikari.HikariDataSource(config);
 }
 
 // fn(connection) in one transaction.
@@ -93,6 +98,8 @@ function isOutage(e) {
     var x = e && e.javaException ? e.javaException : e, n;
     for (n = 0; x !== null && x !== undefined && n < 12; n++) {
         if (x instanceof java.io.IOException || x instanceof java.sql.SQLTransientException) return true;
+        // A pool that another thread has just replaced: this has no state.
+        if (x instanceof java.sql.SQLException && /HikariDataSource .* has been closed/.test(String(x.getMessage()))) return true;
         // 08 connection, 28 login, 3D no such database (yet), 40 deadlock, 53 resources, 55000 and 57P shutting down
         if (x instanceof java.sql.SQLException && /^(08|28|3D|40|53|55000|57P)/.test(String(x.getSQLState()))) return true;
         x = x.getCause ? x.getCause() : null;
