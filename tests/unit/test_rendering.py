@@ -294,7 +294,7 @@ def test_the_engine_gets_its_passwords_from_files_and_its_folders_before_it_star
 
 def test_open_integration_engine_is_a_drop_in(tmp_path: Path) -> None:
     """mirth.md §6: home, user id, start program and the name of one secret differ."""
-    given = {"render_to": str(tmp_path), "lab_secrets_file": str(tmp_path / "secrets.yml")}
+    given: dict[str, Any] = {"render_to": str(tmp_path), "lab_secrets_file": str(tmp_path / "secrets.yml")}
     given |= {"mirth_home": "/opt/engine", "mirth_launcher": "oieserver", "mirth_uid": 14285, "mirth_image": "oie:1"}
     run = playbook(tmp_path, "-i", "inventory/single", "playbooks/render.yml", variables=given)
     assert run.returncode == 0, run.output
