@@ -94,6 +94,21 @@ def test_merge(trio: Trio) -> None:
     assert trio.file(images[0]).PatientID == new
 
 
+def test_merge_with_a_list_of_numbers(trio: Trio) -> None:
+    """F-ENG-3: of a list in MRG-1 the first number is merged; what else is in it makes no patient."""
+    old, new = new_pid(), new_pid()
+    images = [image(PatientID=pid, IssuerOfPatientID=ISSUER) for pid in (old, new)]
+    accepted(trio, adt("A04", old), adt("A04", new))
+    assert [answer.Status for answer in trio.store(*images)] == [SUCCESS] * 2
+    accepted(trio, adt("A40", new, f'{mrg(old)}&2.25.1&ISO^MR~""^^^NATREG^NNNLD||||||Castellano^B'))
+    uids = {first(match, "0020000D") for match in trio.found(f"studies?PatientID={new}")}
+    assert uids == {ds.StudyInstanceUID for ds in images}
+    assert not trio.found(f"studies?PatientID={old}")
+    names = [first(match, "00100020") for match in trio.found("patients")]
+    assert new in names
+    assert not [name for name in names if not name or '"' in name or "<" in name]
+
+
 def test_refused_merge_says_where(trio: Trio) -> None:
     """§4.1: a repeated A40 names MRG-1, an A08 of the merged id PID-3, both the survivor."""
     old, new = new_pid(), new_pid()
