@@ -30,6 +30,8 @@ from standin.status import CONFLICTING_PATIENT, SUCCESS, failure
 from standin.storing import Store
 
 log = logging.getLogger("standin.dimse")
+# Upstream's category of what goes over the wire.
+wire_log = logging.getLogger("org.dcm4che3.net.Dimse")
 
 # Neither pynetdicom's own lines nor its identifiers, which name patients, belong into our log.
 pynetdicom._config.LOG_HANDLER_LEVEL = "none"
@@ -176,9 +178,25 @@ class DicomPort:
             self._store.add(self._device, event.encoded_dataset(include_meta=True))
         except RefusedError as refused:
             log.warning("%s: C-STORE %04X of %s: %s", peer, refused.status, uid, _without_patient(refused))
+            _log_refusal(event, refused)
             return failure(refused.status, str(refused))
         log.info("%s: C-STORE 0000 of %s", peer, uid)
         return SUCCESS
+
+
+def _log_refusal(event: evt.Event, refused: RefusedError) -> None:
+    """Log the answer in upstream's form (dcm4che-net, Dimse.toString); its comment names patient ids, ours does not."""
+    wire_log.info(
+        "%s<-%s(%d) << %d:C-STORE-RSP[pcid=%d, status=%xH, errorComment=%s\n  tsuid=%s]",
+        event.assoc.acceptor.ae_title,
+        event.assoc.requestor.ae_title,
+        event.assoc.native_id or 0,
+        event.request.MessageID,
+        event.context.context_id,
+        refused.status,
+        _without_patient(refused),
+        event.context.transfer_syntax,
+    )
 
 
 def _without_patient(refused: RefusedError) -> str:

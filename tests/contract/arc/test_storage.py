@@ -83,6 +83,17 @@ def test_first_object_decides_the_patient(trio: Trio) -> None:
     assert len(trio.found(f"studies/{sent.StudyInstanceUID}/instances")) == 1
 
 
+def test_refusal_is_in_the_log(trio: Trio) -> None:
+    """The answer as dcm4che-net logs each: who sent, and the status in hexadecimal without leading zeros."""
+    sent = image(IssuerOfPatientID="LABHOSP")
+    _, refused = trio.store(sent, another(sent, IssuerOfPatientID="CTROOM2"))
+    assert refused.Status == 0xA778
+    log = str(trio.arc.exec("sh", "-c", "cat /opt/wildfly/standalone/log/server.log"))
+    assert re.search(
+        r"INFO +\[org\.dcm4che3\.net\.Dimse\] .*DCM4CHEE<-\w+\(\d+\) << 2:C-STORE-RSP\[pcid=\d+, status=a778H, errorComment=Pat", log
+    )
+
+
 def test_blanks_around_the_patient_id_do_not_count(trio: Trio) -> None:
     """DICOM PS3.5 §6.2: leading and trailing blanks of LO are not significant."""
     sent = image()
