@@ -45,17 +45,45 @@ def test_ldap_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
         assert code == INVALID_CREDENTIALS, f"cannot try passwords of {dn} on LDAP: {said}"
 
 
+def assert_no_login(inside: Inside, service: str, users: set[str], database: str) -> None:
+    """Try the users of a database server. Raises AssertionError when one gets in, or could not be tried."""
+    # By the container's own address: over loopback and the socket the official image asks for no password.
+    address = next(iter(inside.inspect(service)["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    accounts = [(user, password) for user in sorted(users) for password in sorted({*WELL_KNOWN, user, f"{user}db"})]
+    login = f'psql --no-psqlrc "host={address} dbname={database} user=$user password=$password connect_timeout=10" --command "select 1"'
+    for (user, password), code, said in tried(inside, service, login, accounts):
+        assert code != 0, f"{service} lets {user} in with the well-known password {password!r}"
+        assert "password authentication failed" in said, f"cannot try passwords of {user} on {service}: {said}"
+
+
 @pytest.mark.proves("pacs-db")
 def test_database_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
     if lab.host_of("pacs-db") is None:
         pytest.skip("no host of the lab runs the archive's database")
     settings = dict(line.partition("=")[::2] for line in lines(inside, "pacs-db", "env"))
-    database = settings.get("POSTGRES_DB", "pacsdb")
-    # By the container's own address: over loopback and the socket the official image asks for no password.
-    address = next(iter(inside.inspect("pacs-db")["NetworkSettings"]["Networks"].values()))["IPAddress"]
-    users = sorted({settings.get("POSTGRES_USER", "pacs"), "pacs", "postgres"})
-    accounts = [(user, password) for user in users for password in sorted({*WELL_KNOWN, user})]
-    login = f'psql --no-psqlrc "host={address} dbname={database} user=$user password=$password connect_timeout=10" --command "select 1"'
-    for (user, password), code, said in tried(inside, "pacs-db", login, accounts):
-        assert code != 0, f"the archive's database lets {user} in with the well-known password {password!r}"
-        assert "password authentication failed" in said, f"cannot try passwords of {user} on the archive's database: {said}"
+    users = {settings.get("POSTGRES_USER", "pacs"), "pacs", "postgres"}
+    assert_no_login(inside, "pacs-db", users, settings.get("POSTGRES_DB", "pacsdb"))
+
+
+@pytest.mark.proves("mirth-db")
+def test_databases_of_the_engine_take_no_well_known_password(inside: Inside, lab: Lab) -> None:
+    """mirthdb is the product's example (mirth.md §1), filler the orders' owner."""
+    if lab.host_of("mirth-db") is None:
+        pytest.skip("no host of the lab runs the engine's databases")
+    settings = dict(line.partition("=")[::2] for line in lines(inside, "mirth-db", "env"))
+    users = {settings.get("POSTGRES_USER", "mirth"), "mirth", "mirthdb", "postgres", "filler"}
+    assert_no_login(inside, "mirth-db", users, settings.get("POSTGRES_DB", "mirth"))
+    assert_no_login(inside, "mirth-db", {"filler"}, "filler")
+
+
+@pytest.mark.proves("mirth")
+def test_engine_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
+    if lab.host_of("mirth") is None:
+        pytest.skip("no host of the lab runs the engine")
+    login = (
+        "curl -sk --noproxy '*' -m 20 -o /dev/null -w '%{http_code}' -H 'X-Requested-With: verify' --data-urlencode \"username=$user\""
+        ' --data-urlencode "password=$password" https://127.0.0.1:8443/api/users/_login'
+    )
+    for (user, password), code, said in tried(inside, "mirth", login, [("admin", password) for password in [*WELL_KNOWN, "mirth", ""]]):
+        assert said != "200", f"the engine lets {user} in with the well-known password {password!r}"
+        assert (code, said) == (0, "401"), f"cannot try passwords of {user} on the engine: it answers {said!r}"
