@@ -8,14 +8,21 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import testinfra
 from acceptance.dimse import Archive
-from acceptance.lab import DicomPort
+from acceptance.emr import Emr
+from acceptance.engine import EngineInside
+from acceptance.inside import Inside
+from acceptance.lab import DicomPort, load
+from acceptance.modality import Modality
+from acceptance.orders import Clinic
 from suite import Suite
 from testinfra.host import Host
 from waiting import wait_for
@@ -89,9 +96,9 @@ class Lab:
         """Set variables for all runs from here on, as an operator would in the inventory."""
         self.changed |= settings
 
-    def deploy(self, *arguments: str) -> Playbook:
-        """Run site.yml, which must succeed."""
-        run = self.play(*arguments)
+    def deploy(self, *arguments: str, playbook: str = "site.yml") -> Playbook:
+        """Run site.yml, or that of another folder, which must succeed."""
+        run = self.play(*arguments, playbook=playbook)
         assert run.code == 0, run.output
         return run
 
@@ -182,3 +189,19 @@ def suite(lab: Lab) -> Suite:
         run = lab.verify("reads or adds")
         assert run.code == 0, run.output
     return Suite(json.loads(TOLD.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="session")
+def inside(suite: Suite) -> Iterator[Inside]:
+    """The lab's containers, as the acceptance suite reaches them."""
+    with TemporaryDirectory(prefix="ssh-") as sockets:
+        yield Inside(load(TOLD), sockets)
+
+
+@pytest.fixture(scope="session")
+def clinic(inside: Inside) -> Clinic:
+    """EMR, modality and archive together."""
+    where = load(TOLD).dicom
+    assert where is not None
+    archive = Archive(where)
+    return Clinic(Emr(inside), Modality(archive), archive, EngineInside(inside))
