@@ -1,0 +1,42 @@
+"""A report with a PDF of 40 MB passes the engine with its memory as deployed, and arrives on both sides as it was."""
+
+from __future__ import annotations
+
+import base64
+import random
+
+import pytest
+
+from . import hl7v2
+from .emr import Procedure
+from .inside import Inside
+from .lab import Address, Engine, Lab
+from .orders import Clinic, fresh_person
+from .reports import Filed, group, oru
+
+pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "arc")]
+PDF_BYTES = 40 * 1000 * 1000
+# Until the chart has it.
+RESULT_SECONDS = 300
+
+
+def test_pdf_of_40_mb_arrives_byte_for_byte(
+    clinic: Clinic, inside: Inside, filed: Filed, lab: Lab, lab_engine: Engine, reports: Address
+) -> None:
+    first = lab_engine.procedures[0]
+    examination = clinic.place(fresh_person("Large^Report"), Procedure(first.code, first.name))
+    code, row = examination.first
+    began = inside.inspect("mirth")["State"]["StartedAt"]
+    pdf = b"%PDF-1.4 synthetic " + random.Random(0).randbytes(PDF_BYTES)
+    attachment = f"OBX|2|ED|11528-7^Radiology report^LN||^Application^PDF^Base64^{base64.b64encode(pdf).decode()}||||||F"
+    answer = hl7v2.send(reports, oru(lab, examination, *group(examination, code, attachment)))
+    assert answer.code == "AA", f"the engine answers the report with {answer.code}: {answer.text}"
+
+    result = clinic.emr.wait_for_result(examination.order.number, RESULT_SECONDS)
+    (held,) = [segment for segment in result.segments("OBX") if hl7v2.field(segment, 2) == "ED"]
+    # Base64 has nothing to unescape, which would take a minute.
+    assert base64.b64decode(str(held.extract_field(1, 5, 1, 5))) == pdf
+    (document,) = filed.wait_for(row.item.StudyInstanceUID, "DOC")
+    # Padded to an even length (DICOM PS3.5 §8.1.1).
+    assert document.EncapsulatedDocument[: len(pdf)] == pdf
+    assert inside.inspect("mirth")["State"]["StartedAt"] == began, "the engine did not survive it"
