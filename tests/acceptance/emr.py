@@ -121,6 +121,10 @@ class Emr:
         found = self._shell(f'cd {EXCHANGE}; find orders-done orders-error -name "*-$1"', name)
         return set(found.decode().split())
 
+    def waiting(self) -> int:
+        """Return how many order files the engine has not taken."""
+        return len(self._shell(f"cd {EXCHANGE}/orders; find . -type f").split())
+
     def results(self, number: int) -> dict[str, hl7.Message]:
         """Return result files that are about an order: name → message. Raises AssertionError for what the importer would refuse."""
         found = {}
