@@ -70,6 +70,19 @@ def test_attachment_is_put_back(server: Server, pushed: Pushed, folder: Path) ->
     carried(server, pushed, folder, 20_000)
 
 
+def test_reprocessed_with_its_attachment(server: Server, pushed: Pushed, folder: Path) -> None:
+    """DonkeyMessageController of 4.5.2: it is put back and taken out again; what is written is the same."""
+    content = base64.b64encode(os.urandom(2000)).decode()
+    with receiver() as peer:
+        channel_id, _, port = listener(server, pushed, folder, peer.port)
+        Sender(server.host, port).ask(REST.format("3", content))
+        server.wait_for_statuses(channel_id, ["SENT"])
+        (folder / "file-1").unlink()
+        assert server.call("POST", f"/channels/{channel_id}/messages/1/_reprocess?replace=true").status_code == 204
+        wait_for(lambda: "" if len(peer.got) == 2 else f"the peer got {len(peer.got)}", 20, pause=0.2)
+        assert (folder / "file-1").read_bytes() == peer.got[1].encode() == REST.format("3", content).encode()
+
+
 def test_40_mb(server: Server, pushed: Pushed, folder: Path) -> None:
     """P §11.4: at -Xmx512m, byte-identical on both sides."""
     carried(server, pushed, folder, 40_000_000)

@@ -168,12 +168,83 @@ def test_reprocess(server: Server, pushed: Pushed) -> None:
     for text in ("bad", "good", "bad"):
         server.inject(channel_id, text, 1)
     assert server.count(channel_id, "ERROR") == 2
-    assert server.call("POST", f"/channels/{channel_id}/messages/1/_reprocess?replace=true").status_code == 204
-    wait_for(lambda: "" if server.count(channel_id, "ERROR") == 2 else "still running", 10)
     other = pushed.writer(f"globalMap.put('ok {channel_id}', 'yes'); return 1;")
     server.inject(other, "x", 1)
+    assert server.call("POST", f"/channels/{channel_id}/messages/1/_reprocess?replace=true").status_code == 204
+    server.wait_for_statuses(channel_id, ["SENT", "SENT", "ERROR"])
     assert server.call("POST", f"/channels/{channel_id}/messages/_reprocess?replace=true&status=ERROR").status_code == 204
     server.wait_for_statuses(channel_id, ["SENT", "SENT", "SENT"])
+
+
+def test_what_a_reprocessed_message_knows(server: Server, pushed: Pushed) -> None:
+    """DonkeyMessageController of 4.5.2: its source map has `reprocessed` and `replaced` beside what it had; the channel map is empty."""
+    code = (
+        "var known = ['k', 'reprocessed', 'replaced'].map(function (key) { return sourceMap.get(key); }).join(' ') + channelMap.get('was');"
+        "channelMap.put('was', 'here'); return known;"
+    )
+    channel_id = pushed.writer(code)
+    text = "var sm = new java.util.HashMap(); sm.put('k', 'v'); router.routeMessageByChannelId"
+    router = pushed.writer(f"{text}('{channel_id}', new RawMessage('m', null, sm)); return 1;")
+    server.inject(router, "x", 1)
+    assert [answer_of(message[1]) for message in server.messages(channel_id)] == ["v  null"]
+    for replace, wanted in (("true", ["v true truenull"]), ("false", ["v true truenull", "v true falsenull"])):
+        assert server.call("POST", f"/channels/{channel_id}/messages/1/_reprocess?replace={replace}").status_code == 204
+
+        def complaint(wanted: list[str] = wanted) -> str:
+            found = [answer_of(message[1]) for message in server.messages(channel_id) if 1 in message]
+            return "" if found == wanted else f"answers are {found}"
+
+        wait_for(complaint, 10, pause=0.2)
+
+
+def test_reprocess_of_one_that_waits(server: Server, pushed: Pushed) -> None:
+    """P §8: a message that is in the queue is replaced there, and runs once."""
+    count = "var n = Number(globalMap.get('w ' + channelId) || 0); globalMap.put('w ' + channelId, n + 1);"
+    code = f"{count} return sourceMap.get('reprocessed') == null ? ResponseFactory.getQueuedResponse('wait') : 'done';"
+    channel_id = pushed.writer(code, queued=True)
+    server.inject(channel_id, "x", 1)
+    server.wait_for_statuses(channel_id, ["QUEUED"])
+    assert server.call("POST", f"/channels/{channel_id}/messages/1/_reprocess?replace=true").status_code == 204
+    server.wait_for_statuses(channel_id, ["SENT"])
+    assert server.count(channel_id, "QUEUED") == 0
+
+
+def test_reprocess_says_nothing_of_what_comes_of_it(server: Server, pushed: Pushed) -> None:
+    """MessageServlet of 4.5.2 does it in another thread: 204 for a channel that is not deployed, and for a number that is not there."""
+    channel_id = pushed.writer("return 1;")
+    assert server.call("POST", f"/channels/{channel_id}/messages/7/_reprocess?replace=true").status_code == 204
+    server.call("POST", f"/channels/{channel_id}/_undeploy")
+    assert server.call("POST", f"/channels/{channel_id}/messages/7/_reprocess?replace=true").status_code == 204
+
+
+def test_error_response_is_final(server: Server, pushed: Pushed) -> None:
+    """ResponseFactory of 4.5.2: getErrorResponse is ERROR with the text as its message, queue or not, and is not tried again."""
+    channel_id = pushed.writer("return ResponseFactory.getErrorResponse('refused: no');", queued=True)
+    server.inject(channel_id, "x", 1)
+    server.wait_for_statuses(channel_id, ["ERROR"])
+    (message,) = server.messages(channel_id)
+    assert (answer_of(message[1]), message[1].findtext("sendAttempts")) == ("refused: no", "1")
+
+
+def test_logger_in_every_script(server: Server, pushed: Pushed) -> None:
+    """JavaScriptScopeUtil of 4.5.2: deploy, preprocessor, filter, transformer, writer and response transformer all have `logger`."""
+    log = "logger.debug('d'); logger.info('i'); logger.warn('w'); logger.error('e');"
+    spec = {
+        "source": {**READER, "filter": ["rule.js"], "transformer": ["step.js"]},
+        "destinations": [{**WRITER, "filter": ["rule.js"], "transformer": ["step.js"], "response": ["step.js"], "responseData": "RAW"}],
+        "scripts": {"pre": "pre.js", "deploy": "deploy.js"},
+    }
+    files = {
+        "rule.js": f"{log} return true;",
+        "step.js": log,
+        "out.js": f"{log} return 'done';",
+        "pre.js": f"{log} return message;",
+        "deploy.js": f"{log} return;",
+    }
+    channel_id = pushed.push(spec, files)
+    server.inject(channel_id, "x", 1)
+    server.wait_for_statuses(channel_id, ["SENT"])
+    assert answer_of(server.messages(channel_id)[0][1]) == "done"
 
 
 # --- TCP Sender ---

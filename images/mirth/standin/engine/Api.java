@@ -583,17 +583,19 @@ public final class Api {
         });
     }
 
-    private void reprocess(Request r, List<Long> ids) throws Exception {
-        Channel channel = engine.deployed(r.part("id"));
-        if (channel == null) throw new IllegalStateException("channel " + r.part("id") + " is not deployed");
-        for (long id : ids) {
-            if (r.flag("replace")) {
-                channel.reprocess(id, null);
-            } else {
-                ConnectorMessage old = store.tx(c -> store.load(c, channel.id, id)).get(0);
-                channel.dispatch(new RawMessage(old.raw, null, old.sourceMap));
+    /** In a thread of its own, as upstream: the answer says nothing of what comes of it. */
+    private void reprocess(Request r, List<Long> ids) {
+        String channelId = r.part("id");
+        boolean replace = r.flag("replace");
+        new Thread(() -> {
+            try {
+                Channel channel = engine.deployed(channelId);
+                if (channel == null) throw new IllegalStateException("the channel is not deployed");
+                for (long id : ids) channel.reprocess(id, replace);
+            } catch (SQLException | RuntimeException | InterruptedException error) {
+                new Log("api").error("Error reprocessing messages of channel " + channelId, error);
             }
-        }
+        }, "reprocess").start();
     }
 
     private List<Long> ids(Request r, int limit, int offset) throws SQLException {

@@ -8,6 +8,7 @@ import engine.connectors.DatabaseReader;
 import engine.connectors.FileReader;
 import engine.connectors.JavaScriptReader;
 import engine.connectors.TcpListener;
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -198,36 +199,42 @@ public final class Channel {
 
     /** Stores a message and processes it. When this returns all of it is committed. Throws SQLException when it could not be stored, IllegalStateException when stopped. */
     public Result dispatch(RawMessage raw) throws SQLException, InterruptedException {
+        return dispatch(raw, 0);
+    }
+
+    /** Runs a stored message again with its attachments put back, under its own number or a new one; its source map says so (Mirth 4.5.2, seen in its source). */
+    public void reprocess(long messageId, boolean replace) throws SQLException, InterruptedException {
+        ConnectorMessage old = store.tx(c -> store.load(c, id, messageId)).get(0);
+        Map<String, Object> sourceMap = new HashMap<>(old.sourceMap);
+        sourceMap.put("reprocessed", true);
+        sourceMap.put("replaced", replace);
+        byte[] whole = Attachments.join(old.raw, id, messageId, StandardCharsets.UTF_8, true);
+        dispatch(new RawMessage(new String(whole, StandardCharsets.UTF_8), null, sourceMap), replace ? messageId : 0);
+    }
+
+    private Result dispatch(RawMessage raw, long replaced) throws SQLException, InterruptedException {
         processing.acquire();
         try {
             if (state.equals("STOPPED")) throw new IllegalStateException("channel " + name + " is stopped");
             ConnectorMessage message = new ConnectorMessage(id, name, 0, "Source");
+            message.messageId = replaced;
             message.sourceMap.putAll(raw.getSourceMap());
             List<Attachment> taken = new ArrayList<>();
             message.raw = Attachments.split(raw.getRawData(), attachmentRules, taken);
-            durably(() -> store.tx(c -> {
-                store.receive(c, message);
-                for (Attachment attachment : taken) Store.attach(c, id, message.messageId, attachment);
-                return null;
-            }));
+            // No queue may hold what is replaced.
+            List<Destination> held = replaced > 0 ? destinations : List.of();
+            try {
+                for (Destination destination : held) destination.turn.lockInterruptibly();
+                durably(() -> store.tx(c -> {
+                    store.receive(c, message);
+                    for (Attachment attachment : taken) Store.attach(c, id, message.messageId, attachment);
+                    return null;
+                }));
+            } finally {
+                for (Destination destination : held) if (destination.turn.isHeldByCurrentThread()) destination.turn.unlock();
+            }
             taken.clear();
             return process(message, raw.getDestinationMetaDataIds());
-        } finally {
-            processing.release();
-        }
-    }
-
-    /** Runs a stored message (again): its source transformer and all destinations, or the given ones. */
-    public Result reprocess(long messageId, Collection<Number> only) throws SQLException, InterruptedException {
-        processing.acquire();
-        try {
-            ConnectorMessage message = store.tx(c -> store.load(c, id, messageId)).get(0);
-            message.channelName = name;
-            message.channelMap.clear();
-            message.connectorMap.clear();
-            message.responseMap.clear();
-            message.error = null;
-            return process(message, only);
         } finally {
             processing.release();
         }

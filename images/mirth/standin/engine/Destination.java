@@ -8,6 +8,7 @@ import engine.connectors.TcpSender;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
 
 /** One destination: filter and transformer, sending, the answer, and the queue with its thread (mirth.md §3.4, mirth-patterns.md §11.3). */
 public final class Destination {
@@ -37,6 +38,8 @@ public final class Destination {
     private final Script answerScript;
     private final Connector connector;
     private final Object queued = new Object();
+    /** Held while the queue works on a message. */
+    public final ReentrantLock turn = new ReentrantLock();
     private boolean maybeMore = true;
     private long attemptedFirst = -1;
     private volatile boolean running;
@@ -201,33 +204,30 @@ public final class Destination {
 
     private void work() {
         long last = -1;
+        boolean waited = false;
         while (running) {
             try {
                 synchronized (queued) {
                     while (running && !maybeMore) queued.wait();
                     maybeMore = false;
                 }
-                ConnectorMessage m = running ? channel.store.head(channel.id, metaDataId) : null;
-                if (m == null) continue;
-                synchronized (queued) {
-                    maybeMore = true;
+                turn.lockInterruptibly();
+                try {
+                    ConnectorMessage m = running ? channel.store.head(channel.id, metaDataId) : null;
+                    if (m == null) continue;
+                    synchronized (queued) {
+                        maybeMore = true;
+                    }
+                    waited = !waited && (m.messageId == last || m.messageId == attemptedFirst);
+                    if (!waited) {
+                        last = m.messageId;
+                        attemptedFirst = -1;
+                        again(m);
+                    }
+                } finally {
+                    turn.unlock();
                 }
-                if (m.messageId == last || m.messageId == attemptedFirst) pause(retryInterval);
-                if (!running) return;
-                last = m.messageId;
-                attemptedFirst = -1;
-                m.channelName = channel.name;
-                for (Destination each : channel.destinations) m.destinations.put(each.name, each.metaDataId);
-                m.error = null;
-                if (!transformInQueue || transform(m)) {
-                    if (regenerate || m.sent == null) m.sent = connector.prepare(m).xml();
-                    m.status = Status.QUEUED;
-                    finish(m, attempt(m));
-                }
-                channel.durably(() -> channel.store.tx(c -> {
-                    Store.save(c, m);
-                    return null;
-                }));
+                if (waited) pause(retryInterval);
             } catch (InterruptedException stopped) {
                 return;
             } catch (SQLException | RuntimeException error) {
@@ -242,5 +242,20 @@ public final class Destination {
                 }
             }
         }
+    }
+
+    private void again(ConnectorMessage m) throws SQLException, InterruptedException {
+        m.channelName = channel.name;
+        for (Destination each : channel.destinations) m.destinations.put(each.name, each.metaDataId);
+        m.error = null;
+        if (!transformInQueue || transform(m)) {
+            if (regenerate || m.sent == null) m.sent = connector.prepare(m).xml();
+            m.status = Status.QUEUED;
+            finish(m, attempt(m));
+        }
+        channel.durably(() -> channel.store.tx(c -> {
+            Store.save(c, m);
+            return null;
+        }));
     }
 }

@@ -157,10 +157,14 @@ public final class Store {
 
     // --- messages ---
 
-    /** Stores what a source received, with its number. */
+    /** Stores what a source received: under a number of its own, or in the place of the message that it replaces. */
     public void receive(Connection c, ConnectorMessage source) throws SQLException {
-        source.messageId = ((Number) query(c, "UPDATE standin.channel SET next_message = next_message + 1 WHERE id = ? RETURNING next_message - 1 AS id", source.channelId)
-            .get(0).get("id")).longValue();
+        if (source.messageId > 0) {
+            update(c, "DELETE FROM standin.message WHERE channel = ? AND id = ?", source.channelId, source.messageId);
+        } else {
+            source.messageId = ((Number) query(c, "UPDATE standin.channel SET next_message = next_message + 1 WHERE id = ? RETURNING next_message - 1 AS id", source.channelId)
+                .get(0).get("id")).longValue();
+        }
         update(c, "INSERT INTO standin.message (channel, id) VALUES (?, ?)", source.channelId, source.messageId);
         save(c, source);
     }
