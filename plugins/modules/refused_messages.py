@@ -27,6 +27,7 @@ ADVICE = {
     "not as ordered": "put right the study or the order; it goes by itself",
     "not as in the EMR": "transmit the order again, or cancel it; it goes by itself",
     "cancellations stopped": "raise mirth_cancel_limit if they are meant, and run site.yml; it goes by itself",
+    "EMR not read": "mend the EMR's database, mirth_emr_url, mirth_emr_user or its password; it goes by itself",
 }
 CLOSE = "make close ID={}"
 REPROCESS = "mend its cause, then make reprocess ID={0}; or make close ID={0}"

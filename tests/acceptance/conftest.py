@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
+from .chart import Chart
 from .dimse import Archive, Outcome
 from .emr import Emr
 from .engine import EngineInside
@@ -196,6 +197,14 @@ def engine(lab_engine: Engine, inside: Inside) -> EngineInside:
 def clinic(engine: EngineInside, archive: Archive, inside: Inside) -> Clinic:
     """EMR, modality and archive together."""
     return Clinic(Emr(inside), Modality(archive), archive, engine)
+
+
+@pytest.fixture(scope="session")
+def chart(lab_engine: Engine) -> Chart:
+    """The database of a test EMR, which the engine reads."""
+    if lab_engine.emr is None:
+        pytest.skip("the engine reads no test EMR (verify_emr_container)")
+    return Chart(lab_engine.emr)
 
 
 @pytest.fixture(scope="session")

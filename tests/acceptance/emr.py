@@ -47,7 +47,7 @@ class Procedure:
 
 @dataclass(frozen=True)
 class Order:
-    """An order as the EMR transmits it."""
+    """An order as the EMR transmits it; `start` is YYYYMMDDHHMMSS, or empty where none was given."""
 
     number: int
     person: Person
@@ -55,6 +55,7 @@ class Order:
     encounter: str = "9001"
     urgent: bool = False
     facility: str = "OEMR"
+    start: str = ""
 
     def encounter_form(self) -> tuple[str, str]:
         """File name and content by the encounter form's button: the number carries the facility (openemr.md §7.4)."""
@@ -78,7 +79,7 @@ class Order:
         ]
         for line, procedure in enumerate(self.procedures, 1):
             urgency = "S" if self.urgent else "R"
-            segments.append(f"OBR|{line}|{number}||{procedure.code}^{procedure.name}|{urgency}|||||||||||{doctor}||P|||||||||0")
+            segments.append(f"OBR|{line}|{number}||{procedure.code}^{procedure.name}|{urgency}||{self.start}|||||||||{doctor}||P|||||||||0")
             segments += [f"DG1|{count}||{diagnosis}^I10|" for count, diagnosis in enumerate(procedure.diagnoses, 1)]
             segments += [f"OBX|{count}|ST|{code}||{text}" for count, (code, text) in enumerate(procedure.answers.items(), 1)]
         return f"{number}.txt", hl7v2.message(*segments)

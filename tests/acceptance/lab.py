@@ -76,12 +76,19 @@ class Procedure:
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine: where it takes reports, what it writes into messages, which procedures it knows."""
+    """The engine: where it takes reports, what it writes into messages, which procedures it knows, how many orders it cancels at once,
+    whether it reads an EMR's database.
+
+    `emr` is the container, on this machine, of that database where it is a test EMR's, to which the suite may write.
+    """
 
     reports: Address | None
     facility: str
     authority_oid: str
     procedures: tuple[Procedure, ...]
+    cancel_limit: int
+    reads_emr: bool
+    emr: str | None
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,15 @@ def _engine(table: _Table | None) -> Engine | None:
     procedures = (
         Procedure(code, row.text("name"), row.text("scheme"), row.text("modality"), row.text("station")) for code, row in rows.items()
     )
-    return Engine(_address(table.maybe("reports")), table.text("facility"), table.text("authority_oid"), tuple(procedures))
+    return Engine(
+        _address(table.maybe("reports")),
+        table.text("facility"),
+        table.text("authority_oid"),
+        tuple(procedures),
+        table.number("cancel_limit"),
+        table.flag("reads_emr"),
+        table.maybe_text("emr"),
+    )
 
 
 def _host(name: str, table: _Table) -> Host:

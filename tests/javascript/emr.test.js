@@ -86,6 +86,42 @@ test('the log tells of merges and deletions', function () {
     equal(trace('patient-merge-delete', 'Deleted rows with pid = 3 in table patient_data'), { kind: 'A40', pid: '2', old: '3', n: '5' });
     equal(trace('patient-merge-delete', 'Deleted rows with pid = 3 in table history_data'), null);
     equal(trace('patient-record-delete', "DELETE FROM patient_data WHERE pid = '1'"), { kind: 'deleted', old: '1' });
+    equal(trace('delete', "procedure_order: procedure_order_id= '7' patient_id= '1'"), { kind: 'order', old: '7' });
+    equal(trace('delete', "procedure_report: procedure_order_id= '7'"), null);
+});
+
+test('the log is read from where it was the first time, with an overlap, each line once', function () {
+    var at = {}, newest = '5000', lines = [], asked;
+    database(function (sql, params, c) {
+        if (c === 'emr' && /max\(id\)/.test(sql)) return [{ n: newest }];
+        if (c === 'emr') { asked = params[0]; return lines; }
+        if (/^SELECT/.test(sql)) return params.slice(1).filter(function (id) { return at[id]; }).map(function (id) { return { id: id, hash: at[id] }; });
+        return [];
+    });
+    function polled() {
+        var found = pollTraces().map(function (row) { return row.hash; });
+        mirth.sql.forEach(function (x) { if (/INSERT INTO feed_seen/.test(x[0])) at[x[1][1]] = x[1][2]; });
+        return found;
+    }
+    equal([polled(), asked, at], [[], 5000, { cursor: '5000', first: '5000' }]);
+    newest = '7000';
+    lines = [{ id: '6999', event: 'patient-merge-delete', patient_id: '2', comments: base64('Deleted rows with pid = 3 in table patient_data') }];
+    equal([polled(), asked, at.cursor], [['A40 3'], 5000, '5000']);
+    at['6999'] = 'A40 3';
+    equal([polled(), at.cursor], [[], '7000']);
+    equal([polled(), asked], [[], 6000]);
+    newest = '10';
+    equal([polled(), asked, at.cursor, at.first], [[], 10, '10', '10']);
+});
+
+test('an EMR that cannot be read is noticed with the last cause', function () {
+    database(function (sql, params, c) {
+        if (c === 'emr') throw new java.io.IOException('timed out', new java.sql.SQLException('Access denied'));
+        return [];
+    });
+    refused(/timed out/, pollPatients);
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })[0][1].slice(0, 2), ['EMR not read', channelName]);
+    equal(/Access denied/.test(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })[0][1][2]), true);
 });
 
 function patients(row, known, burnt) {

@@ -24,6 +24,8 @@ function dbNewPool(name, login) {
     config.setConnectionTimeout(5000);
     config.setInitializationFailFast(false);
     config.setPoolName(name);
+    // Milliseconds: a server that hangs would hold a poll for ever.
+    if (name === 'emr') ['connectTimeout', 'socketTimeout'].forEach(function (limit) { config.addDataSourceProperty(limit, '20000'); });
     return new Packages.com.zaxxer.hikari.HikariDataSource(config);
 }
 

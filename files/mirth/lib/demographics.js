@@ -4,46 +4,56 @@ var POLL_ROWS = 500;                                 // in one poll, so that the
 var POLL_OVERLAP = 'INTERVAL 5 MINUTE';              // must exceed the EMR's longest transaction; the hourly look at all rows catches the rest
 var LOG_OVERLAP = 1000;                              // lines of the log are numbered when they begin and seen when they are committed
 
-// Rows for the database reader. Traces first: the row of the merged patient itself is gone.
+// Rows for the database reader. The traces are read last and handed on first: who has a number by now that was merged away before is
+// known as such.
 function pollPatients() {
-    return readerRows(emrIsThere() ? pollTraces().concat(pollRows()) : []);
+    return emrPoll(function () {
+        var full = hourly('patients'), rows = pollRows(full), traces = pollTraces();
+        if (full && rows.length < POLL_ROWS) hourlyDone('patients');
+        return traces.concat(rows);
+    });
 }
 
 // Looks at the log from `cursor` on, which moves when all before it is on its way. What was merged before the first poll the archive has
 // never heard of.
 function pollTraces() {
-    var seen = dbTx('filler', function (c) { return seenOf(c, 'log'); }), newest, rows, from;
+    var at = dbTx('filler', function (c) { return seenOf(c, 'log', ['first', 'cursor']); }), newest, first, rows, from, seen;
     dbTx('emr', function (c) {
         newest = dbQuery(c, 'SELECT coalesce(max(id), 0) AS n FROM log')[0].n;
-        from = seen.first === undefined ? newest : Math.max(Number(seen.first), Math.min(Number(seen.cursor), Number(newest)) - LOG_OVERLAP);
-        rows = dbQuery(c, "SELECT id, event, patient_id, comments FROM log WHERE id > ? AND event IN ('patient-merge-delete', 'patient-record-delete') ORDER BY id", [from]);
+        first = at.first === undefined || Number(at.first) > Number(newest) ? newest : at.first;             // a new log begins anew
+        from = Math.max(Number(first), Math.min(Number(at.cursor || newest), Number(newest)) - LOG_OVERLAP);
+        rows = dbQuery(c, 'SELECT id, event, patient_id, comments FROM log WHERE id > ? AND ' +
+            "event IN ('patient-merge-delete', 'patient-record-delete', 'delete') ORDER BY id", [from]);
     });
-    rows = rows.filter(function (row) { return seen[row.id] === undefined; }).map(traceOf).filter(function (row) { return row !== null; });
-    if (!rows.length && seen.cursor !== newest) {
+    rows = rows.map(traceOf).filter(function (row) { return row !== null; });
+    seen = dbTx('filler', function (c) { return seenOf(c, 'log', rows.map(function (row) { return row.id; })); });
+    rows = rows.filter(function (row) { return seen[row.id] !== row.hash; });
+    if (!rows.length && at.cursor !== newest) {
         dbTx('filler', function (c) {
             seenPut(c, 'log', 'cursor', newest);
-            if (seen.first === undefined) seenPut(c, 'log', 'first', newest);
+            seenPut(c, 'log', 'first', first);
         });
     }
     return rows;
 }
 
-// The log tells of every table of a patient; patient_data's line is the one that counts.
+// The log tells of every table of a patient or an order; the line of its own table is the one that counts.
 function traceOf(row) {
-    var text = logText(row.comments), merged = /pid = '?(\d+)'? in table patient_data/.exec(text), deleted = /DELETE FROM patient_data WHERE pid = '?(\d+)/i.exec(text), what = null;
+    var text = logText(row.comments), merged = /pid = '?(\d+)'? in table patient_data/.exec(text), deleted = /DELETE FROM patient_data WHERE pid = '?(\d+)/i.exec(text),
+        order = /procedure_order: procedure_order_id= ?'(\d+)'/.exec(text), what = null;
     if (row.event === 'patient-merge-delete' && merged) what = { kind: 'A40', pid: row.patient_id, old: merged[1], n: row.id };
     if (row.event === 'patient-record-delete' && deleted) what = { kind: 'deleted', old: deleted[1] };
-    return what && { feed: 'log', id: row.id, hash: what.kind, changed: '', json: JSON.stringify(what) };
+    if (row.event === 'delete' && order) what = { kind: 'order', old: order[1] };
+    return what && { feed: 'log', id: row.id, hash: what.kind + ' ' + what.old, changed: '', json: JSON.stringify(what) };
 }
 
-function pollRows() {
-    var full = hourly('patients'), cursor, rows, seen, fresh;
+function pollRows(full) {
+    var cursor, rows, seen, fresh;
     cursor = dbTx('filler', function (c) { return seenOf(c, 'cursor', ['adt']).adt; });
     rows = dbTx('emr', function (c) { return full || !cursor ? dbQuery(c, patientSql('1 = 1')) : dbQuery(c, patientSql('last_updated >= ? - ' + POLL_OVERLAP), [cursor]); });
     seen = dbTx('filler', function (c) { return seenOf(c, 'adt', rows.length > 1000 ? null : rows.map(function (row) { return row.pid; })); });
     rows.forEach(function (row) { row.hash = sha256(JSON.stringify([row.lname, row.fname, row.mname, row.dob, row.sex])); });
     fresh = rows.filter(function (row) { return seen[row.pid] !== row.hash; });
-    if (full && fresh.length <= POLL_ROWS) hourlyDone('patients');
     return fresh.slice(0, POLL_ROWS).map(function (row) {
         return { feed: 'adt', id: row.pid, hash: row.hash, changed: row.changed || '', json: JSON.stringify({ kind: 'patient', pid: row.pid }) };
     });
@@ -71,6 +81,10 @@ function sendPatient(what) {
     if (what.kind === 'deleted') {
         dbTx('filler', function (c) { seenPut(c, 'burnt', what.old, 'deleted in the EMR'); });
         return 'patient ' + what.old + ' was deleted in the EMR, its images stay';
+    }
+    if (what.kind === 'order') {                                           // reconciliation.js waits for it
+        dbTx('filler', function (c) { seenPut(c, 'deleted', what.old, 'order'); });
+        return 'order ' + what.old + ' was deleted in the EMR';
     }
     return what.kind === 'A40' ? sendMerge(what) : sendUpdate(what.pid);
 }

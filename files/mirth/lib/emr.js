@@ -1,6 +1,25 @@
 // The EMR's database, read only: patient_data, procedure_order, procedure_order_code, forms, log (openemr.md §3.1, §7.8).
 
-function emrIsThere() { return String($cfg('emr_url') || '') !== ''; }
+// The rows of a database reader's poll: of none, where the lab has no EMR. While the EMR cannot be read, `verify` says so.
+function emrPoll(poll) {
+    var rows;
+    if (String($cfg('emr_url') || '') === '') return readerRows([]);
+    try {
+        rows = poll();
+        dbTx('filler', function (c) { noticeOver(c, 'EMR not read', channelName); });
+    } catch (e) {
+        dbTx('filler', function (c) { notice(c, 'EMR not read', channelName, channelName + ': ' + rootOf(e)); });
+        throw e;
+    }
+    return readerRows(rows);
+}
+
+// What is at the bottom of an error: the pool's own word for a wrong password is "timed out".
+function rootOf(e) {
+    var x = e && e.javaException ? e.javaException : e;
+    while (x && x.getCause && x.getCause() !== null) x = x.getCause();
+    return String(x);
+}
 
 // True once an hour, and after a start: when the slow way is due that finds what the quick one misses.
 function hourly(what) {

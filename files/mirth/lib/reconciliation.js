@@ -3,24 +3,24 @@
 
 // Rows for the database reader: one action each.
 function pollOrders() {
-    var open, plan;
-    if (!emrIsThere()) return readerRows([]);
-    open = dbTx('filler', function (c) {
-        return dbQuery(c, 'SELECT * FROM order_state WHERE placer IN ' +
-            "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL) ORDER BY placer, code, occ");
+    return emrPoll(function () {
+        var open = dbTx('filler', function (c) {
+                return dbQuery(c, 'SELECT * FROM order_state WHERE placer IN ' +
+                    "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL) ORDER BY placer, code, occ");
+            }), plan = reconcile(open, readEmrOrders(open));
+        dbTx('filler', function (c) { limitCancels(c, plan, Number($cfg('cancel_limit'))); });
+        return plan.actions.map(function (action) { return { json: JSON.stringify(action) }; });
     });
-    plan = reconcile(open, readEmrOrders(open));
-    dbTx('filler', function (c) { limitCancels(c, plan, Number($cfg('cancel_limit'))); });
-    return readerRows(plan.actions.map(function (action) { return { json: JSON.stringify(action) }; }));
 }
 
-// {orders: {number: row}, lines: {number: [rows]}, deleted: {number: true}} of the EMR. Numbers go in as parameters of 500 at a time.
+// {orders: {number: row}, lines: {number: [rows]}, deleted: {number: what}} of the EMR. Numbers go in as parameters of 500 at a time.
 function readEmrOrders(open) {
     var emr = { orders: {}, lines: {}, deleted: {} }, placers = Object.keys(byPlacer(open)), i;
     dbTx('emr', function (c) {
         for (i = 0; i < placers.length; i += 500) readEmrPart(c, emr, placers.slice(i, i + 500));
-        readDeletions(c, emr, placers.filter(function (placer) { return !emr.orders[placer]; }));
     });
+    // After the rows: the poll of the log, which notes them, may be late but is never early.
+    emr.deleted = dbTx('filler', function (c) { return seenOf(c, 'deleted', placers.filter(function (placer) { return !emr.orders[placer]; })); });
     return emr;
 }
 
@@ -35,15 +35,6 @@ function readEmrPart(c, emr, placers) {
     dbQuery(c, 'SELECT procedure_order_id AS id, procedure_code AS code, procedure_name AS name, do_not_send AS omitted FROM procedure_order_code ' +
         'WHERE procedure_order_id IN (' + marks + ') ORDER BY procedure_order_id, procedure_order_seq', placers).forEach(function (row) {
         if (emr.lines[row.id]) emr.lines[row.id].push(row);
-    });
-}
-
-// The trace of orders that are gone: the EMR's log names the rows that it deleted.
-function readDeletions(c, emr, gone) {
-    if (!gone.length) return;
-    dbQuery(c, "SELECT comments FROM log WHERE event = 'delete'").forEach(function (row) {
-        var x = /procedure_order: procedure_order_id= ?'(\d+)'/.exec(logText(row.comments));
-        if (x && gone.indexOf(x[1]) >= 0) emr.deleted[x[1]] = true;
     });
 }
 

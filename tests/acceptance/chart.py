@@ -1,0 +1,162 @@
+"""The suite as the people at the EMR: what OpenEMR 7.0.3 does in its database when they register, merge, order, cancel and delete.
+
+Sources: openemr.md §3.1 (tables) and §7.8 (what changes and deletions leave behind, verified by running).
+"""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from waiting import wait_for
+
+from .emr import Order, Person, Procedure
+from .orders import NUMBERS
+
+START_SECONDS = 60
+# Of the test EMR's database alone: its password is no secret.
+CLIENT = 'MYSQL_PWD="$MARIADB_ROOT_PASSWORD" exec mariadb --default-character-set=utf8mb4 --batch --skip-column-names openemr'
+SEXES = {"F": "Female", "M": "Male"}
+# HL7's own escapes for its delimiters, as both generators write them (openemr.md §7.4).
+ESCAPES = str.maketrans({"\\": "\\E\\", "&": "\\T\\", "|": "\\F\\", "~": "\\R\\"})
+
+
+def literal(text: str | None) -> str:
+    """Return an SQL literal."""
+    return "NULL" if text is None else "'{}'".format(text.replace("\\", "\\\\").replace("'", "\\'"))
+
+
+def when(start: str | None) -> str:
+    """Return YYYYMMDDHHMMSS as an SQL literal; None is no time."""
+    return literal(start and time.strftime("%Y-%m-%d %H:%M:%S", time.strptime(start, "%Y%m%d%H%M%S")))
+
+
+class Chart:
+    """The EMR's database, in a container of this machine's Docker Engine."""
+
+    def __init__(self, container: str) -> None:
+        self._container = container
+        # Above all numbers that the suite has ever given to a patient of this lab: the archive remembers them when the EMR is a new one.
+        self._first = 10**9 + int(time.time())
+
+    def _docker(self, *words: str, stdin: str = "") -> str:
+        done = subprocess.run(["docker", *words], input=stdin, capture_output=True, text=True, check=False, timeout=START_SECONDS)
+        assert done.returncode == 0, f"the EMR's database: docker {' '.join(words[:2])}: {done.stderr.strip()}"
+        return done.stdout
+
+    def _sql(self, *statements: str) -> list[str]:
+        """Run statements in one transaction; return the lines of the answers."""
+        script = "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
+        return self._docker("exec", "--interactive", self._container, "sh", "-c", CLIENT, stdin=script).splitlines()
+
+    # --- patients ---------------------------------------------------------------------------------------------------------------
+
+    def register(self, name: str, born: str = "19600101", sex: str = "F") -> Person:
+        """Add a patient, `name` family^given^middle; the number is the highest that there is, and one more, as in OpenEMR."""
+        family, given, middle = [*name.split("^"), "", ""][:3]
+        values = f"{literal(family)}, {literal(given)}, {literal(middle)}, {literal(born)}, {literal(SEXES[sex])}"
+        number = f"SELECT greatest(coalesce(max(pid) + 1, 0), {self._first}) FROM patient_data"
+        (pid,) = self._sql(
+            f"SET @pid = ({number})",
+            f"INSERT INTO patient_data (pid, lname, fname, mname, DOB, sex) VALUES (@pid, {values})",
+            "SELECT @pid",
+        )
+        return Person(pid, name.translate(ESCAPES), born, sex)
+
+    def rename(self, person: Person, name: str) -> Person:
+        """Give a patient another name, or none."""
+        family, given, middle = [*name.split("^"), "", ""][:3]
+        names = f"lname = {literal(family)}, fname = {literal(given)}, mname = {literal(middle)}"
+        self._sql(f"UPDATE patient_data SET {names} WHERE pid = {person.number}")
+        return Person(person.number, name.translate(ESCAPES), person.born, person.sex)
+
+    def merge(self, old: Person, survivor: Person) -> None:
+        """Merge one chart into another: orders move, the row goes, the log tells."""
+        self._sql(
+            f"UPDATE procedure_order SET patient_id = {survivor.number} WHERE patient_id = {old.number}",
+            self._log(
+                "patient-merge-update", f"Updated rows with pid = {old.number} to pid = {survivor.number} in table forms", survivor.number
+            ),
+            f"UPDATE forms SET pid = {survivor.number} WHERE pid = {old.number}",
+            f"DELETE FROM patient_data WHERE pid = {old.number}",
+            self._log("patient-merge-delete", f"Deleted rows with pid = {old.number} in table patient_data", survivor.number),
+            f"UPDATE patient_data SET last_updated = now() WHERE pid = {survivor.number}",
+        )
+
+    def delete(self, person: Person) -> None:
+        """Delete a patient; the log tells."""
+        done = f"DELETE FROM patient_data WHERE pid = '{person.number}'"
+        self._sql(done, self._log("patient-record-delete", done, person.number))
+
+    @staticmethod
+    def _log(event: str, text: str, number: str) -> str:
+        comments = base64.b64encode(text.encode()).decode()
+        return f"INSERT INTO log (date, event, comments, patient_id) VALUES (now(), {literal(event)}, {literal(comments)}, {number})"
+
+    # --- orders -----------------------------------------------------------------------------------------------------------------
+
+    def order(self, person: Person, *procedures: Procedure, start: str | None = None, urgent: bool = False) -> Order:
+        """Save an order, which is to be transmitted then; `start` is YYYYMMDDHHMMSS in the lab's time."""
+        order = Order(next(NUMBERS), person, procedures, urgent=urgent, start=start or "")
+        number, encounter = order.number, order.encounter
+        lines = ", ".join(f"({number}, {line}, {literal(one.code)}, {literal(one.name)})" for line, one in enumerate(procedures, 1))
+        self._sql(
+            "INSERT INTO procedure_order (procedure_order_id, patient_id, encounter_id, date_collected, order_priority, order_status) "
+            f"VALUES ({number}, {person.number}, {encounter}, {when(start)}, '{'high' if urgent else 'normal'}', 'pending')",
+            f"INSERT INTO procedure_order_code (procedure_order_id, procedure_order_seq, procedure_code, procedure_name) VALUES {lines}",
+            f"INSERT INTO forms (encounter, form_id, pid, formdir) VALUES ({encounter}, {number}, {person.number}, 'procedure_order')",
+        )
+        return order
+
+    def change(self, order: Order, start: str, urgent: bool) -> None:
+        """Give an order another time and priority."""
+        priority = "high" if urgent else "normal"
+        self._sql(
+            f"UPDATE procedure_order SET date_collected = {when(start)}, order_priority = '{priority}' "
+            f"WHERE procedure_order_id = {order.number}"
+        )
+
+    def set_status(self, status: str, *orders: Order) -> None:
+        """Set the status of orders at once: pending, routed, complete, canceled."""
+        numbers = ", ".join(str(order.number) for order in orders)
+        self._sql(f"UPDATE procedure_order SET order_status = {literal(status)} WHERE procedure_order_id IN ({numbers})")
+
+    def do_not_send(self, order: Order, line: int) -> None:
+        """Mark one procedure of an order, counted from 1."""
+        self._sql(
+            f"UPDATE procedure_order_code SET do_not_send = 1 WHERE procedure_order_id = {order.number} AND procedure_order_seq = {line}"
+        )
+
+    def delete_from_encounter(self, order: Order) -> None:
+        """Delete an order's form from its encounter: all rows stay, marked."""
+        self._sql(
+            f"UPDATE procedure_order SET activity = 0 WHERE procedure_order_id = {order.number}",
+            f"UPDATE forms SET deleted = 1 WHERE formdir = 'procedure_order' AND form_id = {order.number}",
+        )
+
+    def delete_order(self, order: Order, trace: bool = True) -> None:
+        """Delete an order's rows, as deleter.php does; without `trace`, as somebody does at the database."""
+        told = f"procedure_order: procedure_order_id= '{order.number}' patient_id= '{order.person.number}' order_status= 'pending'"
+        gone = [f"DELETE FROM {table} WHERE procedure_order_id = {order.number}" for table in ("procedure_order_code", "procedure_order")]
+        form = f"DELETE FROM forms WHERE formdir = 'procedure_order' AND form_id = {order.number}"
+        self._sql(*gone, form, *([self._log("delete", told, order.person.number)] if trace else []))
+
+    # --- the server -------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def away(self, how: str) -> Iterator[None]:
+        """The database is stopped meanwhile (`stop`), or hangs (`pause`)."""
+        self._docker(how, self._container)
+        try:
+            yield
+        finally:
+            self._docker({"stop": "start", "pause": "unpause"}[how], self._container)
+            wait_for(self._complaint, START_SECONDS)
+
+    def _complaint(self) -> str:
+        check = ["docker", "exec", self._container, "healthcheck.sh", "--connect", "--innodb_initialized"]
+        done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=START_SECONDS)
+        return "" if done.returncode == 0 else f"the EMR's database does not run: {done.stderr.strip()}"
