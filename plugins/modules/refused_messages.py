@@ -26,7 +26,6 @@ FREE = "done_at IS NULL AND (claimed_at IS NULL OR claimed_at < now() - interval
 ADVICE = {
     "not as ordered": "put right the study or the order; it goes by itself",
     "not as in the EMR": "transmit the order again, or cancel it; it goes by itself",
-    "EMR not read": "bring back the EMR's database, or mend mirth_emr_url and its account; it goes by itself",
     "cancellations stopped": "raise mirth_cancel_limit if they are meant, and run site.yml; it goes by itself",
     "EMR not read": "mend the EMR's database, mirth_emr_url, mirth_emr_user or its password; it goes by itself",
 }
