@@ -200,7 +200,7 @@ test('images are available when the study holds some, of this order', function (
     equal(update(study(['SR', 'DOC'], '1', 'ACC00000001'), [state(1)]), 'no images yet');
     equal(update(study(['CT', 'SR'], '1', 'ACC00000001'), [state(1)]), 'images available');
     equal(JSON.parse(mirth.files['status/17-ACC00000001.json']), { order: '17', procedure: 'CTHEAD', accession: 'ACC00000001', study: '2.25.1', images: ['CT'] });
-    equal(update(study(['CT'], '1', ''), [state(1, { images_at: 'then' })]), 'known');
+    equal(update(study(['CT'], '1', 'ACC00000001'), [state(1, { images_at: 'then' })]), 'known');
 });
 
 test('what is not as ordered is listed with what was ordered (F-DCM-3)', function () {
@@ -210,5 +210,11 @@ test('what is not as ordered is listed with what was ordered (F-DCM-3)', functio
     mirth.sql = [];
     update(study(['CT'], '1', 'ACC00000003'), [state(3, { study_uid: '2.25.3' })]);
     equal(/no order has the study UID 2.25.1; .*ordered with study UID 2.25.3/.test(noticed()), true);
+    equal(update(study(['CT'], '1', ''), [state(1)]), 'not as ordered');
     equal(mirth.files, {});
+});
+
+test("the patient of the lab's own proof is nobody's mistake", function () {
+    equal(update(study(['CT'], 'PACSEMR-VERIFY', 'VERIFY-CT'), []), "the lab's own proof");
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); }), []);
 });

@@ -20,7 +20,8 @@ function fresh() {
     mirth = {
         cfg: {
             site_ns: 'LABHOSP', site_oid: '2.25.117205934481166', arc_facility: 'LAB', engine_application: 'MIRTH', arc_application: 'DCM4CHEE', time_zone: 'Europe/Vienna',
-            reason_question: 'CLINHX', emr_msh: 'MIRTH|RADLAB|OPENEMR|OEMR', id_archive: 'archive', id_sink: 'sink', procedures: JSON.stringify(procedures), emr_url: 'jdbc:x',
+            reason_question: 'CLINHX', verify_patient: 'PACSEMR-VERIFY',
+            emr_msh: 'MIRTH|RADLAB|OPENEMR|OEMR', id_archive: 'archive', id_sink: 'sink', procedures: JSON.stringify(procedures), emr_url: 'jdbc:x',
             cancel_limit: '5', dir_inbox: 'inbox', dir_status: 'status', dir_orders_error: 'error', arc_host: 'arc'
         },
         routed: [], files: {}, sql: []
