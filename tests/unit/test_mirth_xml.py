@@ -153,7 +153,7 @@ FILE = {"type": "file", "data": "RAW"}
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"descripton": "x"}, "channels/sink/channel.yml, descripton: is not known here"),
+        ({"colour": "x"}, "channels/sink/channel.yml, colour: is not known here"),
         ({"id": "SINK"}, "channels/sink/channel.yml, id: SINK is no GUID"),
         ({"name": "other"}, "channels/sink/channel.yml, name: other must be the name of its folder"),
         ({"destinations": []}, "channels/sink/channel.yml, destinations: give a list"),
