@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 from waiting import wait_for
 
@@ -158,6 +160,36 @@ def test_router(server: Server, pushed: Pushed) -> None:
         server.inject(channel_id, wanted, 1)
     assert [answer_of(message[1]) for message in server.messages(channel_id)] == ["TRANSFORMED", "null", "ERROR"]
     assert [answer_of(message[1]) for message in server.messages(target)] == ["vm"]
+
+
+def test_what_is_kept(server: Server, pushed: Pushed) -> None:
+    """Seen on 4.5.2 in the storage mode PRODUCTION: what the source answered, not what filters and transformers made; the source map
+    is an unmodifiable one."""
+    spec = {
+        "source": {**READER, "transformer": ["step.js"]},
+        "destinations": [{**WRITER, "filter": ["rule.js"]}],
+        "scripts": {"pre": "pre.js"},
+    }
+    files = {"step.js": "msg = msg + 'y';", "rule.js": "return true;", "out.js": "return 'done';", "pre.js": "return message + 'x';"}
+    channel_id = pushed.push(spec, files)
+    text = "var sm = new java.util.HashMap(); sm.put('k', 'v'); var r = router.routeMessageByChannelId"
+    said = "return r.getStatus() + '/' + r.getMessage() + '/' + r.getStatusMessage() + '/' + r.getError();"
+    router = pushed.writer(f"{text}('{channel_id}', new RawMessage('m', null, sm)); {said}")
+    server.inject(router, "x", 1)
+    assert answer_of(server.messages(router)[0][1]) == "TRANSFORMED///"
+    (message,) = server.messages(channel_id)
+    kinds = ("raw", "processedRaw", "transformed", "encoded")
+    assert [message[0].findtext(f"{kind}/content") for kind in kinds] == ["m", None, None, "mxy"]
+    assert [message[1].findtext(f"{kind}/content") for kind in kinds] == ["mxy", None, None, "mxy"]
+    answered = ElementTree.fromstring(message[0].findtext("response/content") or "")
+    assert [(part.tag, part.text or "") for part in answered] == [
+        ("status", "TRANSFORMED"),
+        ("message", ""),
+        ("error", ""),
+        ("statusMessage", ""),
+    ]
+    entries = message[1].findall("sourceMapContent/content/m/entry")
+    assert {part[0].text: part[1].text for part in entries}["k"] == "v", ElementTree.tostring(message[1])
 
 
 def test_reprocess(server: Server, pushed: Pushed) -> None:

@@ -643,19 +643,21 @@ public final class Api {
             contents.forEach((name, text) -> {
                 if (text != null) node.add(new Node(name).add("encrypted", false).add("messageId", m.messageId).add("metaDataId", m.metaDataId).add("content", text));
             });
-            map(node, "sourceMapContent", m.sourceMap);
-            map(node, "connectorMapContent", m.connectorMap);
-            map(node, "channelMapContent", m.channelMap);
-            map(node, "responseMapContent", m.responseMap);
+            map(node, "sourceMapContent", m.sourceMap, true);
+            map(node, "connectorMapContent", m.connectorMap, false);
+            map(node, "channelMapContent", m.channelMap, false);
+            map(node, "responseMapContent", m.responseMap, false);
             Node error = new Node("processingErrorContent").add("encrypted", false);
             node.add(m.error == null ? error : error.add("content", m.error));
         }
         return node.add("errorCode", m.error == null ? 0 : 1).add("sendAttempts", m.attempts);
     }
 
-    private static void map(Node into, String name, Map<String, Object> values) {
-        Node content = new Node("content").attribute("class", "map");
-        values.forEach((key, value) -> content.add(new Node("entry").add("string", key).add(value instanceof Response r ? response(r) : value("string", value))));
+    private static void map(Node into, String name, Map<String, Object> values, boolean unmodifiable) {
+        Node content = new Node("content").attribute("class", unmodifiable ? "java.util.Collections$UnmodifiableMap" : "map");
+        Node entries = unmodifiable ? new Node("m") : content;
+        values.forEach((key, value) -> entries.add(new Node("entry").add("string", key).add(value instanceof Response r ? response(r) : value("string", value))));
+        if (unmodifiable) content.add(entries);
         into.add(new Node(name).add("encrypted", false).add(content));
     }
 

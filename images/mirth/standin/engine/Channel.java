@@ -273,13 +273,23 @@ public final class Channel {
                 whole.add(each);
             }
         }
+        Response answer = answer(message, whole);
+        if (answer != null) message.response = Api.response(answer).xml();
+        for (ConnectorMessage each : whole) asStored(each);
         durably(() -> store.tx(c -> {
             for (ConnectorMessage each : whole) Store.save(c, each);
             Store.processed(c, id, message.messageId);
             return null;
         }));
         for (Destination destination : destinations) destination.wake();
-        return new Result(message.messageId, answer(message, whole));
+        return new Result(message.messageId, answer);
+    }
+
+    /** In the mode PRODUCTION what can be made again is not kept. */
+    public void asStored(ConnectorMessage message) {
+        if (!"PRODUCTION".equals(model.text("properties/messageStorageMode"))) return;
+        message.processedRaw = null;
+        message.transformed = null;
     }
 
     public void failed(ConnectorMessage message, String what, Throwable error) {
@@ -301,7 +311,7 @@ public final class Channel {
             return named == null || named instanceof Response ? (Response) named : new Response(Status.SENT, named.toString());
         }
         if (types.inbound().equals("HL7V2")) return Hl7.acknowledge(status, message.raw, sourceModel().at("transformer/inboundProperties"));
-        return new Response(status, "", "Message successfully received.");
+        return new Response(status, null);
     }
 
     /** The gravest state of the destinations; ERROR when one did not run. */

@@ -253,6 +253,7 @@ public final class Destination {
             m.status = Status.QUEUED;
             finish(m, attempt(m));
         }
+        channel.asStored(m);
         channel.durably(() -> channel.store.tx(c -> {
             Store.save(c, m);
             return null;

@@ -42,7 +42,7 @@ public final class JavaScriptWriter implements Destination.Connector {
             Object result = script.run(Script.withStatuses(Script.scope(destination.channel, m)));
             if (result instanceof Response response) return new Response(response.getStatus(), response.getMessage(), response.getStatusMessage(), response.getError());
             String done = "JavaScript evaluation successful.";
-            return result instanceof Status status ? new Response(status, null, done) : new Response(Status.SENT, result == null ? null : String.valueOf(result), done);
+            return result instanceof Status status ? new Response(status, null, done, null) : new Response(Status.SENT, result == null ? null : String.valueOf(result), done, null);
         } catch (RuntimeException | StackOverflowError error) {
             return new Response(Status.ERROR, null, "Error evaluating JavaScript Writer", Log.reason(error));
         }

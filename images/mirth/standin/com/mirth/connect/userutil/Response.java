@@ -15,16 +15,16 @@ public class Response implements Serializable {
     }
 
     public Response(Status status, String message) {
-        this(status, message, null);
+        this(status, message, "");
     }
 
     public Response(Status status, String message, String statusMessage) {
-        this(status, message, statusMessage, null);
+        this(status, message, statusMessage, "");
     }
 
     public Response(Status status, String message, String statusMessage, String error) {
         this.status = status;
-        this.message = message;
+        setMessage(message);
         this.statusMessage = statusMessage;
         this.error = error;
     }
@@ -41,8 +41,8 @@ public class Response implements Serializable {
         return message;
     }
 
-    public void setMessage(String message) {
-        this.message = message;
+    public final void setMessage(String message) {
+        this.message = message == null ? "" : message;
     }
 
     public String getStatusMessage() {
