@@ -217,7 +217,6 @@ public final class Channel {
         try {
             if (state.equals("STOPPED")) throw new IllegalStateException("channel " + name + " is stopped");
             ConnectorMessage message = new ConnectorMessage(id, name, 0, "Source");
-            message.messageId = replaced;
             message.sourceMap.putAll(raw.getSourceMap());
             List<Attachment> taken = new ArrayList<>();
             message.raw = Attachments.split(raw.getRawData(), attachmentRules, taken);
@@ -226,7 +225,7 @@ public final class Channel {
             try {
                 for (Destination destination : held) destination.turn.lockInterruptibly();
                 durably(() -> store.tx(c -> {
-                    store.receive(c, message);
+                    store.receive(c, message, replaced);
                     for (Attachment attachment : taken) Store.attach(c, id, message.messageId, attachment);
                     return null;
                 }));

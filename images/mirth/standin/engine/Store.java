@@ -157,9 +157,10 @@ public final class Store {
 
     // --- messages ---
 
-    /** Stores what a source received: under a number of its own, or in the place of the message that it replaces. */
-    public void receive(Connection c, ConnectorMessage source) throws SQLException {
-        if (source.messageId > 0) {
+    /** Stores what a source received: under a number of its own, or in the place of the message that it replaces (0: none). */
+    public void receive(Connection c, ConnectorMessage source, long replaced) throws SQLException {
+        if (replaced > 0) {
+            source.messageId = replaced;
             update(c, "DELETE FROM standin.message WHERE channel = ? AND id = ?", source.channelId, source.messageId);
         } else {
             source.messageId = ((Number) query(c, "UPDATE standin.channel SET next_message = next_message + 1 WHERE id = ? RETURNING next_message - 1 AS id", source.channelId)

@@ -29,6 +29,7 @@ public final class TcpListener implements Channel.Source {
     private final int most;
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
     private ServerSocket server;
+    private Thread acceptor;
 
     /** Throws Unsupported, and NumberFormatException where maxConnections is missing. */
     public TcpListener(Channel channel, Node properties) {
@@ -59,9 +60,9 @@ public final class TcpListener implements Channel.Source {
         server = new ServerSocket();
         server.setReuseAddress(true);
         server.bind(new InetSocketAddress(InetAddress.getByName(field("host")), port(field("port"))), 256);
-        Thread thread = new Thread(() -> accept(server), "listener of " + channel.name);
-        thread.setDaemon(true);
-        thread.start();
+        acceptor = new Thread(() -> accept(server), "listener of " + channel.name);
+        acceptor.setDaemon(true);
+        acceptor.start();
     }
 
     @Override
@@ -69,8 +70,12 @@ public final class TcpListener implements Channel.Source {
         try {
             if (server != null) server.close();
             for (Socket socket : open) socket.close();
+            // The port is free only when nobody waits in accept() any more.
+            if (acceptor != null) acceptor.join(5000);
         } catch (IOException error) {
             channel.log.warn("A socket could not be closed", error);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
         }
         open.clear();
     }
