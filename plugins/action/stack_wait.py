@@ -68,7 +68,9 @@ class ActionModule(ActionBase):
             if job and not awaited:
                 return result | {"changed": bool(job.get("changed")), "actions": job.get("actions", []), "services": services}
             for name in awaited:
-                if say := hopeless(services[name], first[name], bool(job), waited):
+                # Compose may be about to replace a container of before: what that one looks like while it is stopped says nothing.
+                leaving = not job and services[name]["id"] == before.get(name, MISSING)["id"]
+                if not leaving and (say := hopeless(services[name], first[name], bool(job), waited)):
                     self._stop(f"{name} {say}", services, [name])
             if waited > args["timeout"]:
                 self._stop(

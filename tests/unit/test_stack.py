@@ -186,6 +186,17 @@ def test_all_healthy_is_not_enough_while_compose_works(said: list[str], monkeypa
     assert said == ["  lab1: still waiting after 15 s for Compose to end"]
 
 
+def test_an_old_container_may_look_ill_while_compose_stops_it(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its database is re-created first; what stays as it is, and ill, is called so once Compose has ended."""
+    before = [{"service": "ldap", **service()}]
+    ill = look(ldap=service(health="unhealthy"))
+    host = Host(look(ldap=service()), ill, look(DONE, ldap=service(identifier="2")))
+    assert wait(host, said, monkeypatch, services=["ldap"], before=before)["changed"] is True
+    host = Host(look(ldap=service()), ill, look(DONE, ldap=service(health="unhealthy")))
+    with pytest.raises(AnsibleActionFail, match="ldap is unhealthy"):
+        wait(host, said, monkeypatch, services=["ldap"], before=before)
+
+
 def test_without_a_job_only_the_containers_are_waited_for(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(look(ldap=service(health="starting")), look(ldap=service()))
     assert wait(host, said, monkeypatch, services=["ldap"], job="")["changed"] is False
