@@ -27,6 +27,9 @@ from suite import Suite
 from testinfra.host import Host
 from waiting import wait_for
 
+# Recaps are read: Molecule asks Ansible for colours.
+os.environ |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 RUN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 #: What verify.yml told the acceptance suite.
@@ -45,8 +48,10 @@ class Playbook:
 
     @property
     def changed(self) -> int:
-        """Changed tasks in the recap."""
-        return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", self.output))
+        """Changed tasks in the recap, which must be there."""
+        counts = re.findall(r"\bchanged=(\d+)", self.output)
+        assert counts, self.output
+        return sum(map(int, counts))
 
     @property
     def predicted(self) -> set[str]:

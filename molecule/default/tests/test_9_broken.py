@@ -22,7 +22,7 @@ from waiting import wait_for
 
 EDGE = "/opt/pacs-emr/edge/haproxy.cfg"
 #: Both ends of DICOM and DICOMweb with one study; the edge's whole list of calls.
-DICOM, WEB = "echo or mr or unknown", "edge"
+DICOM, WEB = "(echo or mr or unknown) and not emr", "edge"
 RELAY = """
 import asyncio, socket, sys
 async def pump(reader, writer):
