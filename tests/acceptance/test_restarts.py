@@ -105,7 +105,7 @@ def address_taken(inside: Inside, service: str) -> Iterator[str]:
         yield address
     finally:
         inside.docker(host, "rm", "--force", "pacs-emr-address-taken")
-        inside.compose(host, "up", "--detach", "--no-deps", service)
+        inside.compose(host, "up", "--detach", service)
         inside.wait_healthy(service)
 
 
@@ -114,7 +114,7 @@ def address_taken(inside: Inside, service: str) -> Iterator[str]:
 def test_edge_finds_a_backend_under_its_new_address(service: str, inside: Inside, lab: Lab, dicomweb: DicomWeb) -> None:
     started = inside.inspect("edge")["State"]["StartedAt"]
     with address_taken(inside, service) as old:
-        inside.compose(inside.host(service), "up", "--detach", "--no-deps", service)
+        inside.compose(inside.host(service), "up", "--detach", service)
         inside.wait_healthy(service)
         new = address_of(inside, service)[1]
         assert new != old, f"{service} came back under its old address {old}, so this test has shown nothing"
