@@ -16,7 +16,7 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import Ele
 
 #: What every fresh database of the engine begins with (mirth.md §5).
 USER, FIRST_PASSWORD = "admin", "admin"
-#: Of ``GET /server/status``: database and engine are up, all channels were deployed.
+#: Of ``GET /server/status``: database and engine are up, each channel was deployed or has failed to be.
 READY = 0
 #: Seconds between two looks at something that the server does by itself.
 PAUSE = 0.5
@@ -111,7 +111,7 @@ class Api:
         return self.call("POST", path, f"{body}--{boundary}--\r\n", f"multipart/form-data; boundary={boundary}", accept)
 
     def wait_until_ready(self, patience: float) -> None:
-        """Wait until the server has deployed its channels; it answers so before any login (mirth.md §1.5).
+        """Wait until the server has begun to deploy and is through with it; it answers so before any login (mirth.md §1.5).
 
         :param patience: seconds
         :raises MirthError: it is not ready by then

@@ -34,6 +34,8 @@ class Mirth:
         self.deployed: dict[str, tuple[str, str]] = {}
         self.states: dict[str, str] = {}
         self.writes: list[str] = []
+        # Cookies of sessions that were not ended.
+        self.sessions: set[str] = set()
         # Scripted refusals.
         self.bad_template = ""
         self.port_in_use: set[str] = set()
@@ -168,7 +170,6 @@ def part_of(body: str, name: str) -> str:
 @contextmanager
 def served(mirth: Mirth) -> Iterator[str]:
     """Serve on a free port of loopback; yields the URL."""
-    sessions: set[str] = set()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -183,16 +184,17 @@ def served(mirth: Mirth) -> Iterator[str]:
             elif path == "/server/status":
                 status, text = 200, '{"int":0}'
             elif path == "/users/_login":
-                cookie = f"node{len(sessions)}" if parse_qs(body).get("password") == [mirth.password] else ""
-                sessions.add(cookie)
+                cookie = f"node{len(mirth.sessions)}" if parse_qs(body).get("password") == [mirth.password] else ""
+                mirth.sessions |= {cookie} - {""}
                 status, text = (
                     (200, "<s/>")
                     if cookie
                     else (401, "<com.mirth.connect.model.LoginStatus><message>Incorrect</message></com.mirth.connect.model.LoginStatus>")
                 )
-            elif not (found := re.search(r"JSESSIONID=(\w+)", self.headers.get("Cookie") or "")) or found[1] not in sessions:
+            elif not (found := re.search(r"JSESSIONID=(\w+)", self.headers.get("Cookie") or "")) or found[1] not in mirth.sessions:
                 status, text = 401, ""
             elif path == "/users/_logout":
+                mirth.sessions.remove(found[1])
                 status, text = 204, ""
             else:
                 status, text = mirth.answer(self.command, path, body, self.headers.get("Accept") or "")
