@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .support import JSON, ROUTED, TEXT, XML, Element, Pushed, Server, mirth_tree, only_standin
+from .support import JSON, TEXT, XML, Element, Pushed, Server, mirth_tree, only_standin
 
 INVALID = "This channel is invalid. Verify all required extensions are loaded correctly."
 SOURCE = {"type": "tcp", "data": "HL7V2", "set": {"listenerConnectorProperties.port": "0"}}
@@ -307,10 +307,12 @@ def test_what_the_standin_lacks_fails_the_deploy(server: Server, pushed: Pushed,
 @only_standin
 def test_connectors_that_it_lacks_fail_the_deploy(server: Server, pushed: Pushed) -> None:
     """A File Writer is stored, and its deploy says that it is not there."""
-    destination = {"name": "out", "type": "file", "data": "RAW"}
-    made = pushed.make({"source": {"type": "channel", "data": "RAW", "set": ROUTED}, "destinations": [destination]}, {})
-    server.put(made)
-    assert server.get(f"/channels/{made.id}").findtext("description") == ""
-    answer = server.deploy(made.id)
+    xml = channel(pushed)
+    writer = "com.mirth.connect.connectors.file.FileDispatcherProperties"
+    mirth_tree.part(xml, "destinationConnectors/connector/properties").set("class", writer)
+    server.put(xml)
+    channel_id = xml.findtext("id") or ""
+    assert server.get(f"/channels/{channel_id}").findtext("description") == ""
+    answer = server.deploy(channel_id)
     assert answer.status_code == 500
-    assert "com.mirth.connect.connectors.file.FileDispatcherProperties is not implemented" in answer.text
+    assert f"{writer} is not implemented" in answer.text
