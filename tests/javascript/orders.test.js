@@ -95,6 +95,8 @@ test('the message for the archive holds what the worklist needs and nothing else
         'SPS00000001', 'CT', '1^^^20261124100000^^S', '^fell \\T\\ hit head; Headache, unspecified', 'CTHEAD^CT Head w/o contrast^99LAB']);
     equal(m.segs[5][1], '2.25.1^MIRTH^Application^DICOM');
     equal(hl7First(hl7Parse(buildOrm(row(), {}, 'CA')), 'ORC').slice(1, 6), ['CA', '7^OPENEMR', 'ACC00000001^MIRTH', '', 'CA']);
+    // A row of before the duration was kept.
+    equal(hl7First(hl7Parse(buildOrm(row({ content: JSON.stringify({ start: '20261124100000', priority: 'R' }) }), {}, 'XO')), 'OBR')[27], '1^^^20261124100000^^R');
 });
 
 test('one message per procedure, after all identifiers are there', function () {

@@ -99,6 +99,10 @@ test('the patient\'s number of our own authority counts, wherever it stands', fu
     fileReport(changed(1, '|1^^^', '|77^^^OTHER~1^^^'));
     fileReport(changed(1, '1^^^LABHOSP&2.25.117205934481166&ISO^MR', '1'));
     equal(mirth.routed.length, 2);
+    function numberOf(cx) { return parseReport(changed(1, /1\^\^\^LABHOSP[^|]*/, cx)).pid; }
+    equal(['42^^^&9.9.9.9&ISO^MR', '42^^^LABHOSP&9.9.9.9&ISO', '42^^^OTHER&2.25.117205934481166&ISO'].map(numberOf), ['', '', '']);
+    equal(['42^^^&2.25.117205934481166&ISO', '42^^^LABHOSP', '42^^^^MR', '7^^^&9.9&ISO~42'].map(numberOf), ['42', '42', '42', '42']);
+    equal(numberOf('7~42^^^&2.25.117205934481166&ISO'), '42');
 });
 
 test('what the report leaves out is completed from the state table', function () {
@@ -108,7 +112,35 @@ test('what the report leaves out is completed from the state table', function ()
     fileReport(report(function (lines) { lines[4] = lines[4].replace('|17|', '||'); lines[3] = 'ORC|RE'; lines.splice(5, 1); }));
     fileReport(report(function (lines) { lines[4] = lines[4].replace('|17|', '||').replace('ACC00000001', ''); lines[3] = 'ORC|RE'; }));
     equal(mirth.routed.map(function (x) { return segments(x.text, 'OBX')[0][5]; }), ['2.25.1', '2.25.1', '2.25.1', '2.25.1']);
-    refused(/not clear which procedure/, function () { fileReport(report(function (lines) { lines[4] = lines[4].replace('ACC00000001', '').replace('CTHEAD', 'OTHER'); lines.splice(5, 1); })); });
+    equal(mirth.routed.length, 4);
+});
+
+// Only an order number and a procedure code.
+function vague(code, more) {
+    return report(function (lines) {
+        lines[4] = lines[4].replace('ACC00000001', '').replace('CTHEAD', code);
+        lines.splice(5, 1);
+        if (more) lines.push(lines[4].replace('OBR|1', 'OBR|2'), lines[5]);
+    });
+}
+
+test('a report that may be about either of two procedures is refused', function () {
+    var left = state(1), right = state(2, { code: 'CTHEAD', occ: '2' });
+    orders([left, right]);
+    refused(/not clear which procedure of order 17/, function () { fileReport(vague('CTHEAD')); });
+    refused(/not clear which procedure of order 17/, function () { fileReport(vague('CTHEAD', true)); });
+    refused(/not clear which procedure of order 17/, function () { fileReport(vague('')); });
+    fileReport(changed(4, 'ACC00000001', 'ACC00000002').replace('||2.25.1|', '||2.25.2|'));
+    equal(segments(mirth.routed[0].text, 'OBX')[0][5], '2.25.2');
+});
+
+test('an order number alone does not make it another procedure', function () {
+    orders([state(1)]);
+    refused(/contradicts order 17: .*procedure "MRKNEE"/, function () { fileReport(vague('MRKNEE')); });
+    equal(mirth.routed, []);
+    fileReport(vague(''));
+    fileReport(changed(4, 'CTHEAD', 'LOCAL-CODE'));
+    equal(mirth.routed.length, 2);
 });
 
 function two(secondUid) {
@@ -181,7 +213,7 @@ test('a refused message that is reprocessed closes its entry in the sink', funct
     equal(mirth.sql.filter(function (x) { return /UPDATE sink/.test(x[0]); }), []);
     sourceMap.put('reprocessed', true);
     runStep('results/file.js');
-    equal(mirth.sql.filter(function (x) { return /UPDATE sink/.test(x[0]); })[0][1], ['c0ffee', 7]);
+    equal(mirth.sql.filter(function (x) { return /UPDATE sink SET done_at = now\(\), content = ''/.test(x[0]); })[0][1], ['c0ffee', 7]);
 });
 
 function study(modalities, pid, accession) { return { '00080061': { Value: modalities }, '00100020': { Value: [pid] }, '00080050': accession ? { Value: [accession] } : {} }; }
@@ -214,7 +246,25 @@ test('what is not as ordered is listed with what was ordered (F-DCM-3)', functio
     equal(mirth.files, {});
 });
 
+test('what was not as ordered is settled when its images are gone', function () {
+    function settled() { return mirth.sql.filter(function (x) { return /DELETE FROM notice/.test(x[0]); }).map(function (x) { return x[1]; }); }
+    update(study(['CT'], '2', 'ACC00000001'), [state(1)]);
+    equal(settled(), []);
+    update(null, []);
+    equal(settled(), [['not as ordered', '2.25.1']]);
+});
+
 test("the patient of the lab's own proof is nobody's mistake", function () {
     equal(update(study(['CT'], 'PACSEMR-VERIFY', 'VERIFY-CT'), []), "the lab's own proof");
     equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); }), []);
+});
+
+test('separators inside text are characters of it', function () {
+    function text(obx) { return parseReport(changed(6, /.*/, obx)).parts[0].texts[0].text; }
+    orders([state(1)]);
+    equal([text('OBX|2|TX|||10^3 ml & 5^'), text('OBX|2|FT|||10^3'), text('OBX|2|ST|||^x'), text('OBX|2||||10^3')], ['10^3 ml & 5^', '10^3', '^x', '10^3']);
+    equal([text('OBX|2|SN|||>^100'), text('OBX|2|CE|||A^Adenoma^L')], ['> 100', 'A Adenoma L']);
+    fileReport(report(function (lines) { lines[6] = 'OBX|2|TX|||10^3 ml'; lines.push('NTE|1||see 2^4'); }));
+    equal(/10\u0007S\u00073 ml.*2\u0007S\u00074/.test(mirth.routed[0].text.replace(/\r/g, ' ')), true);
+    equal(/10\\S\\3 ml.*2\\S\\4/.test(mirth.files[Object.keys(mirth.files)[0]].replace(/\r/g, ' ')), true);
 });

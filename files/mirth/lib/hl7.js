@@ -66,10 +66,11 @@ function hl7Text(m, seg, f, c, s) {
     return v === '""' ? '' : v;
 }
 
-// A whole field as text: repetitions are lines, components stay readable.
-function hl7Whole(m, seg, f) {
+// A whole field as text: repetitions are lines. A field of text has no components, so what looks like their separator is a character of it
+// (10^3); the components of others stay readable.
+function hl7Whole(m, seg, f, isText) {
     return hl7Repetitions(m, seg, f).map(function (repetition) {
-        return repetition.split(m.d.c).map(function (c) { return hl7Plain(m, c); }).join(' ').replace(/ +$/, '');
+        return isText ? hl7Plain(m, repetition) : repetition.split(m.d.c).map(function (c) { return hl7Plain(m, c); }).join(' ').replace(/ +$/, '');
     }).join('\n');
 }
 

@@ -62,7 +62,7 @@ function parseDoctor(m, g, notes) {
 function parseReason(m, rest, notes) {
     var reasons = [], diagnoses = [];
     rest.forEach(function (seg) {
-        if (seg[0] === 'OBX' && hl7Text(m, seg, 3, 1) === String($cfg('reason_question'))) reasons.push(hl7Whole(m, seg, 5));
+        if (seg[0] === 'OBX' && hl7Text(m, seg, 3, 1) === String($cfg('reason_question'))) reasons.push(hl7Whole(m, seg, 5, true));
         if (seg[0] === 'DG1') diagnoses.push(hl7Text(m, seg, 3, 2) || hl7Text(m, seg, 3, 1));
     });
     return dicomText(reasons.concat(diagnoses).filter(function (r) { return r !== ''; }).join('; '), 64, 'the reason for the examination', notes);

@@ -72,8 +72,7 @@ function emrObservations(st, part) {
 function fileReport(raw) {
     var report = parseReport(raw), key = reportKey(raw), list, p, done = {}, filed = [];
     dbTx('filler', function (c) {
-        var used = {};
-        list = report.parts.map(function (part) { return { part: part, st: matchReport(c, report.pid, part, used) }; });
+        list = report.parts.map(function (part) { return { part: part, st: matchReport(c, report.pid, part) }; });
         p = patientGet(c, report.pid);
         dbQuery(c, 'SELECT part, target FROM report_part WHERE hash = ?', [key]).forEach(function (row) { done[row.part + row.target] = true; });
     });

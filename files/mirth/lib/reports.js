@@ -16,17 +16,17 @@ function parseReport(text) {
 
 // The patient's number of our assigning authority, or one that names none.
 function reportPid(m, pid) {
-    var own = '', bare = '';
+    var found = { own: '', bare: '' }, site = [String($cfg('site_ns')), String($cfg('site_oid'))];
     hl7Repetitions(m, pid, 3).forEach(function (cx) {
-        var authority = hl7Plain(m, hl7Part(m, cx, 4, 1)), number = hl7Plain(m, hl7Part(m, cx, 1));
-        if (authority === String($cfg('site_ns'))) own = own || number;
-        else if (authority === '') bare = bare || number;
+        var authority = [1, 2].map(function (i) { return hl7Plain(m, hl7Part(m, cx, 4, i)); }), kind = authority.join('') === '' ? 'bare' : 'own';
+        // Namespace or OID may be missing, but neither may be another's.
+        if (authority.every(function (v, i) { return v === '' || v === site[i]; })) found[kind] = found[kind] || hl7Plain(m, hl7Part(m, cx, 1));
     });
-    return own || bare;
+    return found.own || found.bare;
 }
 
 function notesOf(m, segs) {
-    return segs.filter(function (seg) { return seg[0] === 'NTE'; }).map(function (seg) { return reportText(hl7Whole(m, seg, 3), 'a comment'); })
+    return segs.filter(function (seg) { return seg[0] === 'NTE'; }).map(function (seg) { return reportText(hl7Whole(m, seg, 3, true), 'a comment'); })
         .filter(function (note) { return note !== ''; });
 }
 
@@ -56,7 +56,7 @@ function parseObservation(m, seg, part) {
 
 function observationText(m, seg, kind) {
     var unit = kind === 'NM' || kind === 'SN' ? hl7Text(m, seg, 6, 2) || hl7Text(m, seg, 6, 1) : '';
-    return reportText(hl7Whole(m, seg, 5) + (unit ? ' ' + unit : ''), 'the text');
+    return reportText(hl7Whole(m, seg, 5, /^(TX|FT|ST)?$/.test(kind)) + (unit ? ' ' + unit : ''), 'the text');
 }
 
 // Base64, or the token that the attachment handler has put in its place. Line breaks inside are common, and mean nothing.
@@ -68,17 +68,16 @@ function pdfOf(m, seg) {
 }
 
 // The one ordered procedure that a part is about. What the report leaves out is completed from the state table, what it says must agree.
-// Throws the reason when there is none.
-function matchReport(c, pid, part, used) {
+// Throws the reason when there is none, or more than one: the same procedure may stand twice in an order.
+function matchReport(c, pid, part) {
     var all = reportCandidates(c, part), fit = all.filter(function (row) {
+        if (!part.accession && !part.uid) return !part.code || row.code === part.code;
         return (!part.accession || row.accession === part.accession) && (!part.uid || row.study_uid === part.uid);
     });
     if (!all.length) throw 'unknown order: ' + (part.order || part.accession || part.uid || 'none is named');
     if (all[0].pid !== pid) throw 'wrong patient: order ' + all[0].placer + ' belongs to ' + all[0].pid + ', the report to "' + pid + '"';
-    if (!fit.length) throw 'contradicts order ' + all[0].placer + ': accession "' + part.accession + '", study "' + part.uid + '"';
-    if (fit.length > 1) fit = fit.filter(function (row) { return row.code === part.code && !used[row.accession]; }).slice(0, 1);
-    if (!fit.length) throw 'not clear which procedure of order ' + all[0].placer + ' is meant';
-    used[fit[0].accession] = true;
+    if (!fit.length) throw 'contradicts order ' + all[0].placer + ': accession "' + part.accession + '", study "' + part.uid + '", procedure "' + part.code + '"';
+    if (fit.length > 1) throw 'not clear which procedure of order ' + all[0].placer + ' is meant: neither accession number nor study is named';
     return fit[0];
 }
 
