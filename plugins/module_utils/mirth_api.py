@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import http.client
 import re
@@ -136,8 +137,9 @@ class Api:
         self.call("POST", "/users/_login", form, "application/x-www-form-urlencoded")
 
     def logout(self) -> None:
-        """End the session, which the server would keep for three days."""
-        self.call("POST", "/users/_logout")
+        """End the session, which the server would keep for three days. One that cannot be ended is no news beside what was done in it."""
+        with contextlib.suppress(MirthError):
+            self.call("POST", "/users/_logout")
 
     def user_id(self) -> str:
         """Return the number by which the server knows the user; names do not do everywhere (mirth.md §8.6)."""

@@ -7,7 +7,6 @@ died in between is made good by the next; everything else the server itself know
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import time
 from collections.abc import Mapping
@@ -96,9 +95,7 @@ class Engine:
             if self.pending and not self.check:
                 self.map(pending=False)
         finally:
-            # What the server refused before is the news, not a session that it keeps.
-            with contextlib.suppress(MirthError):
-                self.api.logout()
+            self.api.logout()
 
     def note(self, what: str, before: str, after: str) -> None:
         """Remember a difference, and that it is a change."""

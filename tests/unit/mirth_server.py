@@ -42,8 +42,9 @@ class Mirth:
         self.unreadable: set[str] = set()
         self.policy = ""
         self.deploy_error = ""
-        # Numbers of messages that are not there any more.
+        # Numbers of messages that are not there any more, and of those that wait in a queue.
         self.lost: set[str] = set()
+        self.queued: set[str] = set()
 
     def revision(self, channel_id: str) -> str:
         return self.channels[channel_id].findtext("revision") or ""
@@ -52,7 +53,11 @@ class Mirth:
         return "/".join(one.findtext("revision") or "" for one in self.libraries)
 
     def answer(self, method: str, path: str, body: str, accept: str) -> tuple[int, str]:
-        """Return status and body."""
+        """Return status and body; ``body`` is the query where there is none."""
+        if method == "GET" and path.endswith("/messages/count"):
+            asked = parse_qs(body)
+            assert (asked["status"], asked["minMessageId"]) == (["QUEUED"], asked["maxMessageId"])
+            return 200, f"<long>{len(self.queued & set(asked['minMessageId']))}</long>"
         if method == "GET":
             return self.get(path)
         self.writes.append(f"{method} {path}")
@@ -177,7 +182,7 @@ def served(mirth: Mirth) -> Iterator[str]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            path = unquote(self.path.removeprefix("/api").partition("?")[0])
+            path, _, query = unquote(self.path.removeprefix("/api")).partition("?")
             cookie = ""
             if not self.headers.get("X-Requested-With"):
                 status, text = 400, ""
@@ -197,7 +202,7 @@ def served(mirth: Mirth) -> Iterator[str]:
                 mirth.sessions.remove(found[1])
                 status, text = 204, ""
             else:
-                status, text = mirth.answer(self.command, path, body, self.headers.get("Accept") or "")
+                status, text = mirth.answer(self.command, path, body or query, self.headers.get("Accept") or "")
             self.send_response(status)
             if cookie:
                 self.send_header("Set-Cookie", f"JSESSIONID={cookie}; Path=/api; Secure")

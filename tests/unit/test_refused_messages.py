@@ -181,12 +181,25 @@ def test_a_check_and_a_look_ask_for_nothing(tmp_path: Path) -> None:
     assert mirth.writes == []
 
 
+def test_a_message_that_waits_in_its_queue_is_left_there(tmp_path: Path) -> None:
+    mirth = Mirth()
+    mirth.queued = {"5"}
+    with served(mirth) as url:
+        for check in (True, False):
+            assert run_module(mirth_reprocess, tmp_path, check, url=url, password="admin", messages=MESSAGES)["changed"] is False
+    assert mirth.writes == []
+
+
 def test_a_message_that_the_engine_does_not_take_is_named(tmp_path: Path) -> None:
     mirth = Mirth()
     mirth.lost = {"5"}
     with served(mirth) as url:
-        answer = run_module(mirth_reprocess, tmp_path, url=url, password="admin", messages=[*MESSAGES, MESSAGES[0] | {"message": "6"}])
-    assert answer["msg"].startswith("17: POST ")
+        answer = run_module(
+            mirth_reprocess, tmp_path, url=url, password="admin", messages=[*MESSAGES, MESSAGES[0] | {"id": "18", "message": "6"}]
+        )
+    assert answer["changed"] is True
+    assert list(answer["errors"]) == ["17"]
+    assert answer["errors"]["17"].startswith("17: not taken, POST ")
     assert len(mirth.writes) == 2
 
 
