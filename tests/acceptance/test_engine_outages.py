@@ -10,20 +10,13 @@ from waiting import wait_for
 from . import hl7v2
 from .emr import Procedure
 from .inside import Inside
-from .lab import Address, Engine, Lab
+from .lab import Address, Lab
 from .many import assert_all_there_once, assert_sent_in_order, orders_of_many, push, taken
 from .orders import Clinic, Examination, fresh_person
 from .reports import Filed, group, oru, text
 
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "mirth-db", "arc")]
 MANY = 500
-
-
-@pytest.fixture
-def procedure(lab_engine: Engine) -> Procedure:
-    """The first procedure of the lab's table."""
-    first = lab_engine.procedures[0]
-    return Procedure(first.code, first.name)
 
 
 def test_orders_wait_for_an_archive_that_is_down_and_drain_in_order(clinic: Clinic, inside: Inside, procedure: Procedure) -> None:

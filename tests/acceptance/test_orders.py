@@ -25,13 +25,6 @@ from .web import DicomWeb, value
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "arc")]
 
 
-@pytest.fixture
-def procedure(lab_engine: Engine) -> Procedure:
-    """The first procedure of the lab's table."""
-    first = lab_engine.procedures[0]
-    return Procedure(first.code, first.name)
-
-
 def refusal(clinic: Clinic, name: str, content: str) -> str:
     """Transmit a file that must be refused; return the reason. Raises AssertionError when it is taken."""
     before = {row["id"] for row in clinic.engine.sink()}
