@@ -57,6 +57,25 @@ test('a new time, priority or name is a change', function () {
     equal(plan({ start: null }), [[], []]);
 });
 
+test('an order that cannot be carried is noticed, and keeps no other one waiting', function () {
+    var all = emr({}, [{ code: 'CTHEAD', name: 'CT \\ Head', omitted: '0' }, { code: 'XRCHEST', name: 'X', omitted: '1' }]), made;
+    all.orders['8'] = { status: 'canceled' };
+    all.orders['9'] = { status: 'pending', start: '2026-13' };
+    all.lines['9'] = [{ code: 'CTHEAD', name: 'CT Head', omitted: '0' }];
+    made = reconcile([open('7'), open('7', 'XRCHEST'), open('8'), open('9')], all);
+    equal(made.actions.map(function (action) { return action.control + ' ' + action.placer + ' ' + action.code; }), ['CA 7 XRCHEST', 'CA 8 CTHEAD']);
+    equal(made.notices, {
+        7: 'order 7 differs from the EMR: procedure CTHEAD: the procedure name holds a backslash, which DICOM cannot carry',
+        9: 'order 9 differs from the EMR: procedure CTHEAD: date_collected is no time'
+    });
+});
+
+test('orders of the lab\'s own proof are not looked for in the EMR', function () {
+    database(function () { return []; });
+    pollOrders();
+    equal(mirth.sql.filter(function (x) { return /FROM order_state/.test(x[0]) && /pid <> \?/.test(x[0]); }).map(function (x) { return String(x[1]); }), ['PACSEMR-VERIFY']);
+});
+
 test('more cancellations than the limit stop all of them, changes go on', function () {
     database(function () { return []; });
     function limited(n) {
@@ -88,6 +107,18 @@ test('the log tells of merges and deletions', function () {
     equal(trace('patient-record-delete', "DELETE FROM patient_data WHERE pid = '1'"), { kind: 'deleted', old: '1' });
     equal(trace('delete', "procedure_order: procedure_order_id= '7' patient_id= '1'"), { kind: 'order', old: '7' });
     equal(trace('delete', "procedure_report: procedure_order_id= '7'"), null);
+});
+
+test('a line of the log that cannot be read is refused for a person to look up, and holds up nothing', function () {
+    database(function (sql, params, c) {
+        if (c !== 'emr') return [];
+        if (/max\(id\)/.test(sql)) return [{ n: '8' }];
+        return [{ id: '6', event: 'delete', patient_id: '2', comments: 'abcde' },
+            { id: '7', event: 'patient-merge-delete', patient_id: '2', comments: base64('Deleted rows with pid = 3 in table patient_data') }];
+    });
+    var rows = pollTraces();
+    equal(rows.map(function (found) { return found.hash; }), ['unreadable 6', 'A40 3']);
+    refused(/^line 6 of the EMR's log is not Base64/, function () { sendPatient(JSON.parse(rows[0].json)); });
 });
 
 test('the log is read from where it was the first time, with an overlap, each line once', function () {
@@ -207,4 +238,21 @@ test('a refused message goes to the sink at once, and waits when that is away', 
     mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|ID1\r';
     runStep('archive/answer.js', given);
     equal([mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['sink', 'archive refused: AE 101 no']);
+});
+
+test('the wording of an answer decides nothing, and what cannot be noted waits', function () {
+    function answered(text) {
+        var status = [], set = { response: { getMessage: function () { return ack('AE', 'ID1', '101', text); } }, responseStatus: 'SENT', responseStatusMessage: '', done: status };
+        set.SENT = 'SENT';
+        set.QUEUED = 'QUEUED';
+        set.ERROR = 'ERROR';
+        runStep('archive/answer.js', set, 'done.push(responseStatus, responseStatusMessage);');
+        return status;
+    }
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|ID1\r';
+    equal(answered('of \\C2842\\ no'), ['ERROR', 'refused: AE 101 of \\C2842\\ no']);
+    route = function () { throw new java.io.IOException('away'); };
+    equal(answered('no'), ['QUEUED', 'answered, and that cannot be noted: java.io.IOException: away']);
+    hl7Ack = function () { throw 'unforeseen'; };
+    equal(answered('no'), ['QUEUED', 'answered, and that cannot be noted: unforeseen']);
 });

@@ -151,7 +151,7 @@ function hl7Groups(m) {
     return { head: head, groups: groups };
 }
 
-// What an acknowledgement says; an empty code when it is none.
+// What an acknowledgement says; an empty code when it is none. Its wording stays as it is written: an escape in it must decide nothing.
 function hl7Ack(text) {
     var m, msa, err;
     try {
@@ -161,5 +161,5 @@ function hl7Ack(text) {
     }
     msa = hl7First(m, 'MSA');
     err = hl7First(m, 'ERR');
-    return { code: hl7Text(m, msa, 1), id: hl7Text(m, msa, 2), err: hl7Text(m, err, 3, 1), text: hl7Text(m, err, 8) || hl7Text(m, msa, 3) };
+    return { code: hl7Text(m, msa, 1), id: hl7Text(m, msa, 2), err: hl7Text(m, err, 3, 1), text: hl7Raw(m, err, 8) || hl7Raw(m, msa, 3) };
 }

@@ -46,7 +46,7 @@ function parseOrder(m, g, pid, encounter, seen, notes) {
     return {
         placer: orderNumber(hl7Text(m, obr, 2, 1) || hl7Text(m, g.orc, 2, 1)), code: code, occ: seen[code], pid: pid, encounter: encounter,
         content: {
-            name: dicomText(hl7Text(m, obr, 4, 2) || proc.name, 64, 'the procedure name', notes), scheme: proc.scheme, modality: proc.modality, station: proc.station,
+            name: dicomText(hl7Text(m, obr, 4, 2) || proc.name, 64, 'the procedure name', notes), scheme: proc.scheme, modality: proc.modality, station: proc.station, minutes: proc.minutes,
             priority: hl7Text(m, obr, 5) === 'S' ? 'S' : 'R', start: start || asked || labNow(), timed: start !== '',
             doctor: parseDoctor(m, g, notes), reason: parseReason(m, g.rest, notes)
         }

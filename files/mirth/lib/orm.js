@@ -4,7 +4,7 @@
 // st: row of order_state, p: of patient, control: NW, XO or CA
 function buildOrm(st, p, control) {
     var o = JSON.parse(st.content), placer = st.placer + '^OPENEMR', filler = st.accession + '^' + hl7Comp($cfg('engine_application')),
-        when = '1^^^' + o.start + '^^' + o.priority, code = hl7Comp(st.code, o.name, o.scheme);
+        when = '1^^' + (o.minutes ? 'M' + o.minutes : '') + '^' + o.start + '^^' + o.priority, code = hl7Comp(st.code, o.name, o.scheme);
     return [
         archiveMsh('ORM^O01^ORM_O01', st.accession + control + st.seen, '2.3.1'),
         pidLine(p),
