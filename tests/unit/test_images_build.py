@@ -134,6 +134,23 @@ def test_every_kind_of_input_counts(build: ModuleType, folder: Path, change: str
     assert "middle" in changed(build, before)
 
 
+def test_a_link_counts_and_is_copied_as_what_it_points_to(build: ModuleType, folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("one", encoding="utf-8")
+    (folder / "middle" / "link").symlink_to(elsewhere)
+    before = digests(build)
+    elsewhere.write_text("two", encoding="utf-8")
+    assert changed(build, before) == {"middle", "top"}
+    build.copy_context(folder / "middle", tmp_path / "context")
+    assert not (tmp_path / "context" / "link").is_symlink()
+    assert (tmp_path / "context" / "link").read_text(encoding="utf-8") == "two"
+
+
+def test_no_link_leads_nowhere() -> None:
+    """It would be left out without a word."""
+    assert [path for path in IMAGES.rglob("*") if path.is_symlink() and not path.exists()] == []
+
+
 def test_what_a_checkout_decides_does_not_count(build: ModuleType, folder: Path) -> None:
     before = digests(build)
     script = folder / "middle" / "run.sh"
