@@ -216,6 +216,15 @@ test('a refused message that is reprocessed closes its entry in the sink', funct
     equal(mirth.sql.filter(function (x) { return /UPDATE sink SET done_at = now\(\), content = ''/.test(x[0]); })[0][1], ['c0ffee', 7]);
 });
 
+test('a message that is refused again after it was done is kept whole again', function () {
+    database(function () { return []; });
+    mirth.raw = 'MSH|again';
+    sourceMap = mapOf({ fromChannel: 'results', fromId: 'c0ffee', fromMessage: '7', reason: 'why' });
+    equal(runStep('sink/keep.js'), 'kept');
+    equal(/DO UPDATE SET .*content = excluded\.content.*done_at = NULL/.test(mirth.sql[0][0]), true);
+    equal(mirth.sql[0][1].map(String), ['results', 'c0ffee', '7', 'why', 'MSH|again']);
+});
+
 function study(modalities, pid, accession) { return { '00080061': { Value: modalities }, '00100020': { Value: [pid] }, '00080050': accession ? { Value: [accession] } : {} }; }
 
 function update(found, rows) {
@@ -267,4 +276,30 @@ test('separators inside text are characters of it', function () {
     fileReport(report(function (lines) { lines[6] = 'OBX|2|TX|||10^3 ml'; lines.push('NTE|1||see 2^4'); }));
     equal(/10\u0007S\u00073 ml.*2\u0007S\u00074/.test(mirth.routed[0].text.replace(/\r/g, ' ')), true);
     equal(/10\\S\\3 ml.*2\\S\\4/.test(mirth.files[Object.keys(mirth.files)[0]].replace(/\r/g, ' ')), true);
+});
+
+test('a repeat of a report with several PDFs is the same one, in whatever order they are kept', function () {
+    var first = '0aaaaaaa-0000-4000-8000-000000000000', second = 'faaaaaaa-0000-4000-8000-000000000000';
+    function pdf(id) { return 'OBX|3|ED|PDF^Report||^Application^PDF^Base64^${ATTACH:' + id + '}'; }
+    function key(ids, contents) {
+        var list = new java.util.ArrayList();
+        Object.keys(contents).sort().forEach(function (id) {
+            list.add({ getId: function () { return new java.lang.String(id); }, getContent: function () { return utf8(contents[id]); } });
+        });
+        AttachmentUtil.getMessageAttachments = function () { return list; };
+        return reportKey(report(function (lines) { ids.forEach(function (id) { lines.push(pdf(id)); }); }));
+    }
+    var found = [key([first, second], { '0aaaaaaa-0000-4000-8000-000000000000': 'one', 'faaaaaaa-0000-4000-8000-000000000000': 'two' }),
+        key([second, first], { '0aaaaaaa-0000-4000-8000-000000000000': 'two', 'faaaaaaa-0000-4000-8000-000000000000': 'one' }),
+        key([first, second], { '0aaaaaaa-0000-4000-8000-000000000000': 'two', 'faaaaaaa-0000-4000-8000-000000000000': 'one' })];
+    equal([found[0] === found[1], found[0] === found[2]], [true, false]);
+});
+
+test('a report about orders of two encounters is a file for each', function () {
+    var other = state(2, { placer: '18', encounter: '5' }), names;
+    orders([state(1), other]);
+    equal(fileReport(two('2.25.2').replace(/17\|\|\|CM\rOBR\|2\|17/, '18|||CM\rOBR|2|18')), '1SR 2SR 0EMR 0EMR1');
+    names = Object.keys(mirth.files).sort(function (a, b) { return segments(mirth.files[a], 'PV1')[0][19] - segments(mirth.files[b], 'PV1')[0][19]; });
+    equal(names.map(function (name) { return [segments(mirth.files[name], 'PV1')[0][19], segments(mirth.files[name], 'OBR').map(function (seg) { return seg[2]; })]; }),
+        [['2', ['17']], ['5', ['18']]]);
 });
