@@ -9,7 +9,7 @@ from typing import Any
 from .inside import Inside
 
 # The columns are documented in docs/engine.md.
-STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen FROM order_state WHERE placer = '{}' ORDER BY code, occ"
 SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
 NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
 # The password reaches curl by its standard input: a command line can be read by others.
