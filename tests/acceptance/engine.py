@@ -56,6 +56,10 @@ class EngineInside:
         """Refused messages that nobody has dealt with."""
         return self._rows(SINK)
 
+    def sunk(self) -> set[tuple[str, str]]:
+        """Every message that was ever refused, by channel id and number."""
+        return {(row["channel_id"], row["message"]) for row in self._rows("SELECT channel_id, message FROM sink")}
+
     def notices(self) -> list[dict[str, Any]]:
         """What the engine noticed: images not as ordered, numbers used again, what it did not send."""
         return self._rows(NOTICES)
@@ -72,6 +76,18 @@ class EngineInside:
         """Every channel that the server knows."""
         rows = self._get("/channels/statuses?includeUndeployed=true")
         return [Channel(row["channelId"], row["name"], row["state"], int(row.get("queued", 0))) for row in rows]
+
+    def errors(self) -> dict[tuple[str, str], str]:
+        """The newest thousand messages in error of each channel of the lab's: channel id and number → channel."""
+        (group,) = [group for group in self._get("/channelgroups") if group["name"] == "pacs-emr"]
+        ours = {member["id"] for member in group["channels"]["channel"]}
+        query = "status=ERROR&includeContent=false&limit=1000"
+        return {
+            (channel.id, str(row["messageId"])): channel.name
+            for channel in self.channels()
+            if channel.id in ours
+            for row in self._get(f"/channels/{channel.id}/messages?{query}")
+        }
 
     def waits_since(self, channel: Channel) -> float | None:
         """Return when the oldest queued message of a channel was received, in seconds since 1970; nothing when none waits."""

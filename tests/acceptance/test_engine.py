@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 
 import pytest
+from waiting import wait_for
 
 from .engine import EngineInside
 from .lab import Engine
 
 pytestmark = [pytest.mark.reads, pytest.mark.proves("mirth")]
+# Until the sink has written down what was refused just now.
+SINK_SECONDS = 15
 # Seconds after which a waiting message needs somebody to look: its receiver is away, or refuses for a time.
 QUEUE_SECONDS = 300
 
@@ -27,6 +30,18 @@ def test_nothing_waits_for_minutes(engine: EngineInside) -> None:
         if when is not None and time.time() - when > QUEUE_SECONDS
     }
     assert not waiting, f"queues of the engine that do not drain: {waiting}"
+
+
+def test_nothing_was_refused_unseen(engine: EngineInside) -> None:
+    """A message in error that is not in the sink is one of which nobody is told."""
+    errors = engine.errors()
+
+    def complaint() -> str:
+        unseen = errors.keys() - engine.sunk()
+        named = sorted(f"{errors[one]} {one[1]}" for one in unseen)
+        return f"{len(unseen)} messages in error that the sink does not have: {', '.join(named[:10])}" if unseen else ""
+
+    wait_for(complaint, SINK_SECONDS)
 
 
 def test_the_emr_can_be_read(engine: EngineInside, lab_engine: Engine) -> None:
