@@ -205,19 +205,63 @@ test('nothing that would undo or reopen is sent', function () {
     equal([whyNotSent('NW', ''), whyNotSent('XO', 'SCHEDULED'), whyNotSent('CA', 'ARRIVED')], ['', '', '']);
 });
 
-test('the guard asks for known rows alone, and waits while it cannot ask', function () {
-    var asked = 0;
+test('the guard asks before every order, and waits while it cannot ask', function () {
+    var asked = 0, found = '';
     database(function () { return []; });
-    mwlState = function () { asked++; return 'STARTED'; };
-    sourceMap = mapOf({ control: 'NW', known: 'no', uid: '2.25.1', ref: 'ACC1' });
-    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [true, 'arc', 0]);
-    sourceMap.put('known', 'yes');
-    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [false, '', 1]);
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|1|P|2.3.1\rPID|1||1\r';
+    mwlState = function () { asked++; return found; };
+    sourceMap = mapOf({ control: 'NW', seen: '1', uid: '2.25.1', ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [true, 'arc', 1]);
+    found = 'STARTED';
+    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [false, '', 2]);
     equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })[0][1], ['not sent', 'ACC1 NW', 'ACC1: NW not sent, the row is STARTED']);
     mwlState = function () { throw new java.io.IOException('away'); };
     equal([runStep('archive/guard.js'), String($('arcHost')), /cannot be read: .*away/.test($('guard'))], [true, '', true]);
     sourceMap = mapOf({ ref: 'patient 1' });
     equal([runStep('archive/guard.js'), String($('arcHost'))], [true, 'arc']);
+});
+
+function again(text, map, st, p) {
+    database(function (sql) { return /FROM order_state/.test(sql) ? st ? [st] : [] : /FROM patient/.test(sql) && p ? [p] : []; });
+    mwlState = function () { return ''; };
+    mirth.raw = text;
+    map.reprocessed = true;
+    sourceMap = mapOf(map);
+    return [runStep('archive/guard.js'), String($('guard')).replace(/:.*/, ''), runStep('archive/fresh.js', { msg: text }, '; return msg;').split('\r')[1]];
+}
+
+test('an order that is sent again is the newest one, with the patient of now', function () {
+    var text = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01^ORM_O01|1|P|2.3.1\rPID|1||1||Old^Name\rORC|NW\r', now = { pid: '2', name: 'New^Name', dob: '', sex: 'F' },
+        pid = 'PID|1||2^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name|||F';
+    function order(control, seen, row) { return again(text, { control: control, seen: seen, uid: '2.25.1', ref: 'ACC1' }, { pid: '2', seen: row, control: 'NW' }, now); }
+    equal(order('NW', '1', '1'), [true, '', pid]);
+    equal(order('NW', '1', '2').slice(0, 2), [false, 'superseded']);
+    equal(order('XO', '2', '3').slice(0, 2), [false, 'superseded']);
+    equal(order('CA', '2', '3').slice(0, 2), [false, 'no row to cancel']);
+});
+
+test('a patient who is sent again is the one of now, or nobody', function () {
+    var text = 'MSH|^~\\&|A|B|C|D|20260101||ADT^A08^ADT_A01|1|P|2.5.1\rPID|1||1||Old^Name\r', now = { pid: '1', name: 'New^Name', dob: '', sex: '' };
+    equal(again(text, { ref: 'patient 1' }, null, now), [true, '', 'PID|1||1^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name']);
+    equal(again(text, { ref: 'patient 1' }, null, null).slice(0, 2), [false, 'superseded']);
+    equal(again(text.replace('A08', 'A40'), { ref: 'patient 3 into 1' }, null, null), [true, '', 'PID|1||1||Old^Name']);
+    now.name = 'A\\T\\B';
+    equal(again('MSH|^~\u0007&|A|B|C|D|20260101||ORU^R01|1|P|2.5.1\rPID|1||1||Old^Name\r', { ref: 'ACC1' }, { pid: '1', seen: '1' }, now)[2].split('|')[5], 'A\u0007T\u0007B');
+});
+
+test('a report whose PDF is no longer kept is refused with that reason', function () {
+    var kept = ['a1-b2'], thrown;
+    database(function () { return []; });
+    AttachmentUtil = { getMessageAttachmentIds: function (channel, message) {
+        equal([String(channel), String(message)], ['c0-ffee', '12']);
+        return { contains: function (id) { return kept.indexOf(String(id)) >= 0; } };
+    } };
+    mirth.raw = 'MSH|^~\u0007&|A|B|C|D|20260101||ORU^R01|1|P|2.5.1\rPID|1||1\rOBX|1|ED|||^Application^PDF^Base64^${ATTACH:c0-ffee:12:a1-b2}\r';
+    sourceMap = mapOf({ ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), mirth.routed], [true, []]);
+    kept = [];
+    try { runStep('archive/guard.js'); } catch (e) { thrown = e; }
+    equal([thrown, mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['the PDF of this report is no longer kept: have the report sent again', 'sink', thrown]);
 });
 
 function ack(code, id, err, text) {

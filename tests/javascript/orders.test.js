@@ -108,8 +108,8 @@ test('one message per procedure, after all identifiers are there', function () {
         return [];
     });
     equal(sendOrders(file('7')).split('\n').length, 2);
-    equal(mirth.routed.map(function (x) { return [x.to].concat(['ref', 'control', 'known'].map(function (key) { return String(x.map.get(key)); })); }),
-        [['archive', 'ACC1', 'NW', 'no'], ['archive', 'ACC2', 'NW', 'no']]);
+    equal(mirth.routed.map(function (x) { return [x.to].concat(['ref', 'control', 'seen'].map(function (key) { return String(x.map.get(key)); })); }),
+        [['archive', 'ACC1', 'NW', '1'], ['archive', 'ACC2', 'NW', '1']]);
     equal(/\|Doe\^Jane-Now\|/.test(mirth.routed[0].text), true);
     equal(/Drug|123-45|Main St|IN1|GT1/.test(mirth.routed[0].text + mirth.routed[1].text), false);
 });
@@ -121,7 +121,16 @@ test('a second transmission keeps identifiers, and the start that it does not na
     });
     sendOrders(file('7', function (lines) { lines.splice(7, 3); }));
     equal(/\|1\^\^M15\^20261124010101\^\^R\|/.test(mirth.routed[0].text), true);
-    equal(String(mirth.routed[0].map.get('known')), 'yes');
+    equal(String(mirth.routed[0].map.get('seen')), '2');
+});
+
+test('an order that was cancelled before it could be told is not told', function () {
+    database(function (sql, params) {
+        if (/INSERT INTO order_state/.test(sql)) return [row({ code: params[1], accession: 'ACC' + params[1], content: params[6], control: params[1] === 'CTHEAD' ? 'CA' : 'NW' })];
+        return /FROM patient/.test(sql) ? [{ pid: '1', name: 'Doe^Jane', dob: '', sex: '' }] : [];
+    });
+    equal(/7 CTHEAD is ACCCTHEAD 2.25.1, cancelled before/.test(sendOrders(file('7'))), true);
+    equal(mirth.routed.map(function (x) { return String(x.map.get('ref')); }), ['ACCXRCHEST']);
 });
 
 test('an order of another patient, and a number that was used before, are refused whole', function () {

@@ -83,8 +83,20 @@ function fileReport(raw) {
         filed.push(part + target);
     }
     list.forEach(function (x, i) { fileInArchive(x, p, i + 1, once); });
-    once(0, 'EMR', function (hash) { fileInEmr(emrReport(list, p, 'R' + hash.substring(0, 18)), hash); });
+    byEncounter(list).forEach(function (some, k) {
+        once(0, 'EMR' + (k || ''), function (hash) { fileInEmr(emrReport(some, p, 'R' + hash.substring(0, 18)), hash); });
+    });
     return [filed.join(' ') || 'filed before'].concat(report.remarks).join('\n');
+}
+
+// OpenEMR takes a file whose PV1-19 is the encounter of all its orders.
+function byEncounter(list) {
+    var at = {}, out = [];
+    list.forEach(function (x) {
+        if (at[x.st.encounter] === undefined) at[x.st.encounter] = out.push([]) - 1;
+        out[at[x.st.encounter]].push(x);
+    });
+    return out;
 }
 
 function fileInArchive(x, p, n, once) {
@@ -109,10 +121,12 @@ function expandTokens(text) {
 
 // The same for the same control id and content. Tokens of attachments differ each time, so their content counts instead.
 function reportKey(raw) {
-    var text = String(raw).replace(/\$\{ATTACH:[0-9a-f-]{36}\}/g, '#'), list, i;
-    if (text !== String(raw)) {
-        list = AttachmentUtil.getMessageAttachments(connectorMessage);
-        for (i = 0; i < list.size(); i++) text += '|' + sha256Bytes(list.get(i).getContent());
-    }
-    return sha256(text);
+    var token = /\$\{ATTACH:([0-9a-f-]{36})\}/g, hashes = {}, sums = '', text, list, i;
+    list = token.test(String(raw)) ? AttachmentUtil.getMessageAttachments(connectorMessage) : null;
+    for (i = 0; list !== null && i < list.size(); i++) hashes[list.get(i).getId()] = sha256Bytes(list.get(i).getContent());
+    text = String(raw).replace(token, function (all, id) {              // in the order of the text: the list is in that of random numbers
+        sums += '|' + hashes[id];
+        return '#';
+    });
+    return sha256(text + sums);
 }
