@@ -32,7 +32,9 @@ function sendOrders(raw) {
     });
     // What was cancelled in the EMR before this could be told stays away: CA may have overtaken it.
     rows.forEach(function (st) { if (st.control !== 'CA') routeOrm(st, patient, 'NW'); });
-    return rows.map(function (st) { return st.placer + ' ' + st.code + ' is ' + st.accession + ' ' + st.study_uid + (st.control === 'CA' ? ', cancelled before' : ''); }).concat(parsed.notes).join('\n');
+    return rows.map(function (st) {
+        return st.placer + ' ' + st.code + ' is ' + st.accession + ' ' + st.study_uid + (st.control === 'CA' ? ', cancelled before' : '');
+    }).concat(parsed.notes).join('\n');
 }
 
 // Change (XO) or cancel (CA) what was ordered before; change: fields of the content. The same again: nothing happens.
