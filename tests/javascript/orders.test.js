@@ -43,6 +43,8 @@ test('an order file is read whole', function () {
 test('the same procedure twice in one order is told apart', function () {
     var parsed = parseOrders(file('7', function (lines) { lines[10] = lines[7]; }));
     equal(parsed.orders.map(function (o) { return o.code + o.occ; }), ['CTHEAD1', 'CTHEAD2']);
+    parsed = parseOrders(file('7', function (lines) { lines[10] = lines[7].replace('|7|', '|8|'); }));
+    equal(parsed.orders.map(function (o) { return o.placer + o.code + o.occ; }), ['7CTHEAD1', '8CTHEAD1']);
 });
 
 test('what cannot be carried is refused with its reason', function () {
@@ -60,10 +62,16 @@ test('what cannot be carried is refused with its reason', function () {
     refuses(/procedure code cannot be carried/, 7, 'CTHEAD', 'CTHEADXXXXXXXXXXX');
     refuses(/OBR-7 is no time/, 7, '20261124100000', '20261324100000');
     refuses(/the reason for the examination holds a backslash/, 9, 'fell', 'fell \\E\\');
+    refuses(/continued messages/, 2, /.*/, 'ADD|1');
     refuses(/OBR without ORC/, 6, /.*/, 'NTE|1');
     refused(/not complete/, function () { parseOrders(file('7').replace(/\r$/, '')); });
     refused(/not HL7/, function () { parseOrders('garbage\r'); });
     refused(/no OBR/, function () { parseOrders(file('7', function (lines) { lines.splice(7, 6); })); });
+});
+
+test('a sex that DICOM does not know is noted', function () {
+    var parsed = parseOrders(file('7', function (lines) { lines[1] = lines[1].replace('|F|', '|A|'); }));
+    equal([parsed.patient.sex, parsed.notes], ['O', ['sex A became O']]);
 });
 
 test('any script arrives; what had to give way is noted', function () {

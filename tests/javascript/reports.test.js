@@ -303,3 +303,46 @@ test('a report about orders of two encounters is a file for each', function () {
     equal(names.map(function (name) { return [segments(mirth.files[name], 'PV1')[0][19], segments(mirth.files[name], 'OBR').map(function (seg) { return seg[2]; })]; }),
         [['2', ['17']], ['5', ['18']]]);
 });
+
+test('without OBR-25 the least certain text counts, not the study UID', function () {
+    function status(first, second) {
+        return parseReport(report(function (lines) {
+            lines[4] = lines[4].replace('|||F', '');
+            lines[6] = lines[6].replace('||||||F', '||||||' + first);
+            lines.push(lines[6].replace('||||||' + first, '||||||' + second));
+        })).parts[0].status;
+    }
+    equal([status('P', 'F'), status('F', 'P'), status('F', 'C'), status('F', 'F'), status('X', 'X')], ['P', 'P', 'C', 'F', 'W']);
+    refused(/report status "Q"/, function () { status('F', 'Q'); });
+    refused(/report status ""/, function () { parseReport(report(function (lines) { lines[4] = lines[4].replace('|||F', ''); lines.splice(6, 1); })); });
+});
+
+test('what is left out of a report is noted', function () {
+    var parsed = parseReport(report(function (lines) { lines.push(lines[6].replace('Line one', 'WRONG').replace(/F$/, 'D'), 'OBX|4|ST|1^Size^L||12|mm|<10|H|||F'); }));
+    equal(parsed.parts[0].texts.map(function (t) { return t.text.split('\n')[0]; }), ['Line one', '12 mm']);
+    equal(parsed.remarks, ['a text that is marked as deleted (OBX-11 D) was left out', 'a reference range or flag (OBX-7, OBX-8) was left out']);
+});
+
+test('a label without a scheme stays in the archive\'s report', function () {
+    orders([state(1)]);
+    fileReport(changed(6, '18782-3^Findings^LN', 'IMP^Impression'));
+    equal(segments(mirth.routed[0].text, 'OBX')[2][3], 'IMP^Impression^L');
+    equal(parseReport(changed(6, '18782-3^Findings^LN', '1')).parts[0].texts[0].code, []);
+});
+
+test('a message that goes on in another is refused, and one with a PDF that could not be set apart', function () {
+    ['ADD|1|more', 'DSC|1'].forEach(function (line) { refused(/continued messages/, function () { parseReport(report(function (lines) { lines.push(line); })); }); });
+    refused(/continued messages/, function () { parseReport(changed(0, '2.4||', '2.4||17')); });
+    refused(/must be Base64 without line breaks/, function () { parseReport(changed(6, 'Line one', new Array(100002).join('abcdefghijklmnopqrstuvwxyzabcdefghijklmn'))); });
+});
+
+test('the reader and the labels are what DICOM can carry', function () {
+    function reader(v) { return parseReport(changed(4, /\|\|\|F$/, '|||F|||||||' + v)).parts[0].reader; }
+    equal([reader('555&Haverkamp&Lena'), reader('5&O\\T\\N'), reader('')], ['555&Haverkamp&Lena', '5&O\\T\\N', '']);
+    refused(/the reader's name holds a backslash/, function () { reader('5&O\\E\\N&A'); });
+    refused(/the reader's number holds a backslash/, function () { reader('5\\E\\6&O'); });
+    refused(/the code in OBX-3 cannot be carried/, function () { parseReport(changed(6, '18782-3', '12345678901234567')); });
+    refused(/the name in OBX-3 holds a backslash/, function () { parseReport(changed(6, 'Findings', 'A\\E\\B')); });
+    var parsed = parseReport(changed(6, 'Findings', new Array(71).join('x')));
+    equal([parsed.parts[0].texts[0].code[1].length, parsed.remarks], [63, ['the name in OBX-3 was cut to 64 characters']]);
+});

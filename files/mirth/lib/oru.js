@@ -13,7 +13,7 @@ function partLines(st, part, n) {
     ];
 }
 
-function obxCode(code, standard) { return code[0] && code[1] ? hl7Comp(code[0], code[1], code[2] || 'L') : standard; }
+function obxCode(code, standard) { return code.length ? hl7Comp.apply(null, code) : standard; }
 
 function pdfLine(n, pdf, status, when) {
     return hl7Line('OBX', { 1: n, 2: 'ED', 3: obxCode(pdf.code, '11528-7^Radiology report^LN'), 5: '^Application^PDF^Base64^' + pdf.data, 11: status, 14: when });
@@ -36,8 +36,7 @@ function archiveReport(st, p, kind, key, lines) {
 function srLines(st, part) {
     var texts = part.texts.length ? part.texts : [{ code: [], text: part.pdfs.length ? 'see the PDF document' : '' }], n = 2;
     return partLines(st, part, 1).concat(texts.map(function (t, i) {
-        var code = t.code[2] ? obxCode(t.code, '121070^Findings^DCM') : '121070^Findings^DCM';
-        return hl7Line('OBX', { 1: ++n, 2: 'TX', 3: code, 5: hl7Esc((i ? '' : REPORT_WORD[part.status] + '\n') + t.text), 11: 'F' });
+        return hl7Line('OBX', { 1: ++n, 2: 'TX', 3: obxCode(t.code, '121070^Findings^DCM'), 5: hl7Esc((i ? '' : REPORT_WORD[part.status] + '\n') + t.text), 11: 'F' });
     }), part.notes.map(function (note) {
         return hl7Line('OBX', { 1: ++n, 2: 'TX', 3: '121106^Comment^DCM', 5: hl7Esc(note), 11: 'F' });
     }));
