@@ -12,6 +12,11 @@ from .inside import Inside
 STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen FROM order_state WHERE placer = '{}' ORDER BY code, occ"
 SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
 NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
+LEFT = """
+cd /hl7
+find orders -type f -cmin +5
+find orders-error -type f -cmin +5 ! -name '*.reason' ! -name '.*' -exec sh -c '[ -e "$1.reason" ] || printf "%s\\n" "$1"' sh {} \\;
+"""
 # The password reaches curl by its standard input: a command line can be read by others.
 API = """
 printf 'user = "admin:%s"\\n' "$(cat /run/secrets/mirth_admin)" |
@@ -89,10 +94,19 @@ class EngineInside:
             for row in self._get(f"/channels/{channel.id}/messages?{query}")
         }
 
-    def waits_since(self, channel: Channel) -> float | None:
-        """Return when the oldest queued message of a channel was received, in seconds since 1970; nothing when none waits."""
-        query = f"status=QUEUED&includeContent=false&limit={channel.queued}"
-        received = (
-            [row["receivedDate"]["time"] / 1000 for row in self._get(f"/channels/{channel.id}/messages?{query}")] if channel.queued else []
-        )
-        return min(received, default=None)
+    def waiting(self, channel: Channel) -> list[float]:
+        """Return when each message that waits was received, in seconds since 1970.
+
+        In a queue, or stored and not processed: that is what a database outage leaves, until the channel starts again.
+        """
+        rows: list[dict[str, Any]] = []
+        for status, limit in (("QUEUED", channel.queued), ("RECEIVED", 1000)):
+            query = f"status={status}&includeContent=false&limit={limit}"
+            rows += self._get(f"/channels/{channel.id}/messages?{query}") if limit else []
+        return [row["receivedDate"]["time"] / 1000 for row in rows]
+
+    def left_files(self) -> list[str]:
+        """Return order files that the engine does not take, and refused ones whose reason is missing, both older than five minutes."""
+        done = self._inside.run("mirth", "setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc", LEFT)
+        assert done.returncode == 0, f"in the engine's container: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return done.stdout.decode("utf-8", "replace").splitlines()
