@@ -34,9 +34,7 @@ def test_nothing_waits_for_minutes(engine: EngineInside) -> None:
 
 def test_no_order_file_is_left(engine: EngineInside) -> None:
     left = engine.left_files()
-    assert not left, (
-        f"order files that the engine does not take (no .txt, empty, not readable?), or refused without a reason: {left}"
-    )
+    assert not left, f"order files that the engine does not take (no .txt, empty, not readable?), or refused without a reason: {left}"
 
 
 def test_nothing_was_refused_unseen(engine: EngineInside) -> None:
