@@ -61,6 +61,14 @@ def test_what_is_read_back_is_what_was_saved(server: Server, pushed: Pushed) -> 
     assert found.findtext("exportData/metadata/pruningSettings/pruneContentDays") == "7"
 
 
+def test_long_code_is_read_back_as_it_was_saved(server: Server, pushed: Pushed) -> None:
+    """Brackets stand everywhere in code, also where a parser's buffer ends."""
+    xml = channel(pushed)
+    mirth_tree.put(xml, "description", "".join(f"[{n}];\n" for n in range(20000)))
+    server.put(xml)
+    assert mirth_tree.comparable(server.get(f"/channels/{xml.findtext('id')}")) == mirth_tree.comparable(xml)
+
+
 def test_forms(server: Server, pushed: Pushed) -> None:
     """M §8.3: 406 for XML, and nothing saved; text/plain gives true; another type of body is 415; not XML is 500."""
     xml = channel(pushed)
