@@ -48,12 +48,7 @@ function readerJson(raw) {
     return JSON.parse(String(xml['json'].toString()));
 }
 
-// `comments` of the EMR's log is Base64; null where it is not.
+// `comments` of the EMR's log is Base64.
 function logText(comments) {
-    try {
-        return String(new java.lang.String(java.util.Base64.getMimeDecoder().decode(String(comments || '')), 'UTF-8'));
-    } catch (e) {
-        if (e.javaException instanceof java.lang.IllegalArgumentException) return null;
-        throw e;
-    }
+    return String(new java.lang.String(java.util.Base64.getMimeDecoder().decode(String(comments || '')), 'UTF-8'));
 }

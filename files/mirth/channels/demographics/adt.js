@@ -1,1 +1,8 @@
-return queued('patient', function () { return sendPatient(readerJson(connectorMessage.getRawData())); });
+var result;
+try {
+    result = sendPatient(readerJson(connectorMessage.getRawData()));
+    sinkDone();
+    return result;
+} catch (e) {
+    return queuedOrRefused(e, 'patient');
+}

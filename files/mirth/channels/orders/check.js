@@ -2,10 +2,7 @@
 try {
     parseOrders(connectorMessage.getRawData());
 } catch (e) {
-    try {
-        explainOrder(reasonOf(e));
-    } finally {
-        toSink(connectorMessage.getRawData(), 'order file ' + sourceMap.get('originalFilename') + ': ' + reasonOf(e));
-    }
+    toSink(connectorMessage.getRawData(), 'order file ' + sourceMap.get('originalFilename') + ': ' + reasonOf(e));
+    explainOrder(reasonOf(e));
     throw e;
 }

@@ -1,1 +1,8 @@
-return queued('report', function () { return fileReport(connectorMessage.getRawData()); });
+var result;
+try {
+    result = fileReport(connectorMessage.getRawData());
+    sinkDone();
+    return result;
+} catch (e) {
+    return queuedOrRefused(e, 'report');
+}

@@ -1,1 +1,8 @@
-return queued('status update', function () { return imagesArrived(connectorMessage.getRawData()); });
+var result;
+try {
+    result = imagesArrived(connectorMessage.getRawData());
+    sinkDone();
+    return result;
+} catch (e) {
+    return queuedOrRefused(e, 'status update');
+}

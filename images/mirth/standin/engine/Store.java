@@ -53,13 +53,6 @@ public final class Store {
         T run(Connection connection) throws Exception;
     }
 
-    /** No connection could be had, so nothing was done. */
-    public static final class Away extends SQLException {
-        Away(SQLException cause) {
-            super(cause.getMessage(), cause.getSQLState(), cause);
-        }
-    }
-
     private final HikariDataSource pool;
 
     /** Connects and makes the tables. Throws SQLException when the database cannot be had, IllegalStateException when it is another's. */
@@ -95,17 +88,9 @@ public final class Store {
         pool.close();
     }
 
-    private Connection connection() throws Away {
-        try {
-            return pool.getConnection();
-        } catch (SQLException error) {
-            throw new Away(error);
-        }
-    }
-
-    /** Runs `work` and commits; anything that it throws rolls back. Throws Away, SQLException, and unchecked what else `work` throws. */
+    /** Runs `work` and commits; anything that it throws rolls back. Throws SQLException, and unchecked what else `work` throws. */
     public <T> T tx(Work<T> work) throws SQLException {
-        try (Connection c = connection()) {
+        try (Connection c = pool.getConnection()) {
             c.setAutoCommit(false);
             try {
                 T result = work.run(c);
