@@ -23,8 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.sax.saxutils import escape
 
 IMAGES = Path(__file__).resolve().parent
 CACHE = IMAGES.parent / ".cache" / "images"
@@ -250,6 +253,23 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 POM_ITEM = "<artifactItem><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></artifactItem>"
 
 
+def maven_settings() -> str:
+    """Return Maven's settings with the proxies of the environment, which it does not read itself."""
+    proxies = urllib.request.getproxies_environment()
+    spared = [name.strip() for name in proxies.get("no", "").split(",") if name.strip()]
+    # A name stands for those below it too.
+    direct = "|".join(f"*{name}" if name.startswith(".") else name if name == "*" else f"{name}|*.{name}" for name in spared)
+    items = ""
+    for scheme in ("http", "https"):
+        if scheme in proxies:
+            address = proxies[scheme]
+            where = urlsplit(address if "://" in address else f"http://{address}")
+            fields = {"protocol": scheme, "host": where.hostname, "port": where.port or 80, "nonProxyHosts": direct}
+            fields |= {"username": unquote(where.username or ""), "password": unquote(where.password or "")}
+            items += f"<proxy><id>{scheme}</id>{''.join(f'<{key}>{escape(str(value))}</{key}>' for key, value in fields.items())}</proxy>"
+    return f"<settings><proxies>{items}</proxies></settings>"
+
+
 def fetch_maven(lock: Path, into: Path, log: Log) -> None:
     """Download the locked jars and check their SHA-256. Raises BuildError when one differs."""
     need("mvn", "maven")
@@ -257,7 +277,13 @@ def fetch_maven(lock: Path, into: Path, log: Log) -> None:
     items = "".join(POM_ITEM.format(*name.split(":"), pin["version"]) for name, pin in pins.items())
     pom = into / "pom.xml"
     pom.write_text(POM.format(into=into, items=items), encoding="utf-8")
-    log.run(["mvn", "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy"], f"fetching what {lock} locks")
+    # The user's own settings go first.
+    settings = into / "settings.xml"
+    settings.touch(0o600)
+    settings.write_text(maven_settings(), encoding="utf-8")
+    command = ["mvn", "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy", "--global-settings", str(settings)]
+    log.run(command, f"fetching what {lock} locks")
+    settings.unlink()
     pom.unlink()
     for name, pin in pins.items():
         jar = into / f"{name.split(':')[1]}-{pin['version']}.jar"

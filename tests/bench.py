@@ -36,7 +36,7 @@ COMPOSE = ["docker", "compose", "--project-directory", "/opt/pacs-emr"]
 UP = [*COMPOSE, "up", "-d", "--wait"]
 LAB_FILE = PROJECT / ".cache/verify/demo/lab.json"
 ORDERS = 500
-# Two without a change on the way are the last: the lab is stuck.
+# After so long without a change on the way the lab is stuck.
 STUCK_SECONDS = 120
 
 

@@ -54,8 +54,8 @@ class Settings:
     worklist_ae_title: str
     assigning_authority: str
     peers: list[dict[str, Any]]
-    users: dict[str, str] = field(default_factory=dict)
-    hl7: Hl7 | None = None
+    users: dict[str, str]
+    hl7: Hl7
 
     @property
     def root(self) -> str:
@@ -71,11 +71,6 @@ class Settings:
     def archive(self) -> str:
         """DN of the archive's device."""
         return f"dicomDeviceName={self.device},{self.devices}"
-
-    @property
-    def marker(self) -> str:
-        """DN of the marker."""
-        return f"cn={MARKER},{self.base}"
 
     def registry(self, ae_title: str) -> str:
         """DN of an AE title in the registry that keeps them unique."""
@@ -123,8 +118,7 @@ def wanted(settings: Settings) -> dict[str, Attributes]:
             "dicomAssociationAcceptor": ["TRUE"],
             "dicomNetworkConnectionReference": [connection],
         }
-    if settings.hl7:
-        entries |= wanted_hl7(settings, settings.hl7)
+    entries |= wanted_hl7(settings, settings.hl7)
     issuer = {"dcmMergeAttribute": [f"IssuerOfPatientID={settings.assigning_authority}"]}
     for title, coercion in (
         (settings.ae_title, "SupplementIssuerOfPatientID"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import http.client
 import re
@@ -16,7 +17,7 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import Ele
 
 #: What every fresh database of the engine begins with (mirth.md §5).
 USER, FIRST_PASSWORD = "admin", "admin"
-#: Of ``GET /server/status``: database and engine are up, all channels were deployed.
+#: Of ``GET /server/status``: database and engine are up, each channel was deployed or has failed to be.
 READY = 0
 #: Seconds between two looks at something that the server does by itself.
 PAUSE = 0.5
@@ -111,7 +112,7 @@ class Api:
         return self.call("POST", path, f"{body}--{boundary}--\r\n", f"multipart/form-data; boundary={boundary}", accept)
 
     def wait_until_ready(self, patience: float) -> None:
-        """Wait until the server has deployed its channels; it answers so before any login (mirth.md §1.5).
+        """Wait until the server has begun to deploy and is through with it; it answers so before any login (mirth.md §1.5).
 
         :param patience: seconds
         :raises MirthError: it is not ready by then
@@ -136,8 +137,9 @@ class Api:
         self.call("POST", "/users/_login", form, "application/x-www-form-urlencoded")
 
     def logout(self) -> None:
-        """End the session, which the server would keep for three days."""
-        self.call("POST", "/users/_logout")
+        """End the session, which the server would keep for three days. One that cannot be ended is no news beside what was done in it."""
+        with contextlib.suppress(MirthError):
+            self.call("POST", "/users/_logout")
 
     def user_id(self) -> str:
         """Return the number by which the server knows the user; names do not do everywhere (mirth.md §8.6)."""

@@ -41,12 +41,11 @@ SOURCES = {
 }
 DESTINATIONS = {
     "channel": ("dst-vm", "Channel Writer"),
-    "file": ("dst-file", "File Writer"),
     "js": ("dst-js", "JavaScript Writer"),
     "tcp": ("dst-tcp", "TCP Sender"),
 }
 DATA_TYPES = {"HL7V2": "dt-hl7v2", "RAW": "dt-raw", "XML": "dt-xml"}
-SCRIPTS = {"pre": "preprocessingScript", "post": "postprocessingScript", "deploy": "deployScript", "undeploy": "undeployScript"}
+SCRIPTS = {"pre": "preprocessingScript", "deploy": "deployScript"}
 CHANNEL_KEYS = {"id", "name", "description", "source", "destinations", "scripts", "attachments", "depends"}
 CONNECTOR_KEYS = {"type", "data", "dataset", "set", "filter", "transformer", "script", "scripts"}
 DESTINATION_KEYS = CONNECTOR_KEYS - {"scripts"} | {"name", "response", "responseData"}

@@ -275,9 +275,13 @@ def procedures(table: list[Mapping[str, Any]], stations: Iterable[str]) -> list[
 
 
 def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
-    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates."""
+    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates.
+
+    And the names of the engine's database, which stand in its settings unquoted.
+    """
     name = (r"[A-Za-z0-9_.-]{1,20}", "use 1 to 20 characters out of A-Z a-z 0-9 _ . -")
     period = (r"P(?!T?$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?", "give an ISO 8601 duration, PT1M say")
+    identifier = (r"[a-z_][a-z0-9_]{0,62}", "use small letters, digits and _, 63 at most")
     shapes = {
         "lab_facility": name,
         "arc_hl7_application": name,
@@ -288,6 +292,8 @@ def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
             "give an OID: numbers with dots between them, 64 characters at most",
         ),
         "mirth_emr_msh": (r"[^|^~\\&]{1,20}(\|[^|^~\\&]{0,20}){3}", "give four names with | between them"),
+        "mirth_db_name": identifier,
+        "mirth_db_user": identifier,
         "arc_psu_delay": period,
         "arc_psu_poll": period,
     }

@@ -20,6 +20,8 @@ ATTRIBUTES = [
     *("hl7PSUAction", "hl7PSUTrigger", "hl7PSUMessageType", "hl7PSUDelay", "hl7PSUTaskPollingInterval"),
     *("hl7PSUSendingApplication", "hl7PSUReceivingApplication"),
 ]
+#: What the lab's tables say, as the module is told.
+TABLES = ["device", "ae_title", "worklist_ae_title", "assigning_authority", "peers", "users", "hl7"]
 SERVER = ["-x", "-H", "ldap://127.0.0.1"]
 
 
@@ -30,13 +32,13 @@ def main() -> None:
             "project": {"type": "str", "required": True},
             "base_dn": {"type": "str", "required": True},
             "password_file": {"type": "str", "default": "/run/secrets/ldap_root", "no_log": False},
-            "device": {"type": "str", "required": True},
-            "ae_title": {"type": "str", "required": True},
-            "worklist_ae_title": {"type": "str", "required": True},
-            "assigning_authority": {"type": "str", "required": True},
-            "peers": {"type": "list", "elements": "dict", "required": True},
-            "users": {"type": "dict", "no_log": True, "default": {}},
-            # Names, place and times of the archive's HL7 side; without it the lab has no engine.
+            "device": {"type": "str"},
+            "ae_title": {"type": "str"},
+            "worklist_ae_title": {"type": "str"},
+            "assigning_authority": {"type": "str"},
+            "peers": {"type": "list", "elements": "dict"},
+            "users": {"type": "dict", "no_log": True},
+            # Names, place and times of the archive's HL7 side.
             "hl7": {
                 "type": "dict",
                 "options": {
@@ -44,21 +46,14 @@ def main() -> None:
                     "port": {"type": "int", "required": True},
                 },
             },
+            # The archive has read it: nothing is compared, the marker is removed.
             "reloaded": {"type": "bool", "default": False},
         },
+        required_if=[("reloaded", False, TABLES)],
         supports_check_mode=True,
     )
     given = module.params
-    settings = archive_config.Settings(
-        base=given["base_dn"],
-        device=given["device"],
-        ae_title=given["ae_title"],
-        worklist_ae_title=given["worklist_ae_title"],
-        assigning_authority=given["assigning_authority"],
-        peers=given["peers"],
-        users=given["users"],
-        hl7=archive_config.Hl7(**given["hl7"]) if given["hl7"] else None,
-    )
+    base, marker = given["base_dn"], f"cn={archive_config.MARKER},{given['base_dn']}"
     try:
         container = docker_cli.container_id(given["project"], "ldap")
     except docker_cli.DockerError as error:
@@ -66,18 +61,20 @@ def main() -> None:
             module.exit_json(changed=True, pending=True, listeners=[], msg="LDAP does not run yet: its content would be set")
         module.fail_json(msg=str(error))
     try:
-        ldap = Ldap(container, settings.base, given["password_file"])
+        ldap = Ldap(container, base, given["password_file"])
         present = ldap.search()
-        marked = any(ldif.key(dn) == ldif.key(settings.marker) for dn in present)
+        marked = any(ldif.key(dn) == ldif.key(marker) for dn in present)
         if given["reloaded"]:
             if marked and not module.check_mode:
-                ldap.modify(ldif.delete(settings.marker))
+                ldap.modify(ldif.delete(marker))
             module.exit_json(changed=marked, pending=False)
+        tables = {name: given[name] for name in TABLES} | {"hl7": archive_config.Hl7(**given["hl7"])}
+        settings = archive_config.Settings(base=base, **tables)
         changes = archive_config.plan(settings, present)
         due = bool(changes.records)
         if (due or changes.passwords) and not module.check_mode:
-            marker = {"objectClass": ["applicationProcess"], "cn": [archive_config.MARKER]}
-            before = [ldif.add(settings.marker, marker)] if due and not marked else []
+            entry = {"objectClass": ["applicationProcess"], "cn": [archive_config.MARKER]}
+            before = [ldif.add(marker, entry)] if due and not marked else []
             ldap.modify("".join(before + changes.records + changes.passwords))
             left = archive_config.plan(settings, ldap.search())
             if left.records or left.passwords:

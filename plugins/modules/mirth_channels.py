@@ -83,17 +83,19 @@ class Engine:
     def bring(self) -> None:
         """Do all of it. Raises MirthError: the first thing that the server refused."""
         self.api.wait_until_ready(self.wanted["patience"])
-        self.login()
-        self.settings()
-        self.map(pending=True)
-        self.library()
-        self.remove_and_group()
-        self.push()
-        self.dependencies()
-        self.deploy()
-        if self.pending and not self.check:
-            self.map(pending=False)
-        self.api.logout()
+        try:
+            self.login()
+            self.settings()
+            self.map(pending=True)
+            self.library()
+            self.remove_and_group()
+            self.push()
+            self.dependencies()
+            self.deploy()
+            if self.pending and not self.check:
+                self.map(pending=False)
+        finally:
+            self.api.logout()
 
     def note(self, what: str, before: str, after: str) -> None:
         """Remember a difference, and that it is a change."""
@@ -161,7 +163,8 @@ class Engine:
             self.pending = True
             keys = [key for key in sorted({*present, *wanted} - {MARKER}) if present.get(key) != wanted.get(key)]
             shown = [
-                "".join(f"{key}: {words if key in secret else side[key][0]}\n" for key in keys if key in side)
+                # What is no longer asked for may have been a secret.
+                "".join(f"{key}: {side[key][0] if key in plain else words}\n" for key in keys if key in side)
                 for side, words in ((present, "(another one)"), (wanted, "(that of the lab's secrets)"))
             ]
             self.note("configuration map", *shown)

@@ -11,7 +11,10 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import USER
 
 
 def main() -> None:
-    """Ask for each; the answer comes before the message is processed. Fails with all that were not taken."""
+    """Ask for each; the answer comes before the message is processed.
+
+    Returns ``errors``: id → what to say of one that was not taken. Fails where the engine does not answer at all, or not to this password.
+    """
     module = AnsibleModule(
         argument_spec={
             # Where the server is: the container of a Compose project, or a URL.
@@ -30,23 +33,31 @@ def main() -> None:
         supports_check_mode=True,
     )
     messages = module.params["messages"]
-    errors = []
     try:
         api = Api(module.params["url"] or address(module.params["project"]))
         api.login(module.params["password"])
-        for one in [] if module.check_mode else messages:
-            try:
-                api.call("POST", f"/channels/{one['channel_id']}/messages/{one['message']}/_reprocess?replace=true")
-            except MirthError as error:
-                errors.append(f"{one['id']}: {error}")
-        api.logout()
     except UnauthorisedError:
-        errors.append(f"the engine refuses the lab's password for {USER}: mirth_admin_password in the secrets file is not its own")
+        module.fail_json(msg=f"the engine refuses the lab's password for {USER}: mirth_admin_password in the secrets file is not its own")
     except (docker_cli.DockerError, MirthError) as error:
-        errors.append(str(error))
-    if errors:
-        module.fail_json(msg="; ".join(errors))
-    module.exit_json(changed=bool(messages))
+        module.fail_json(msg=str(error))
+    errors: dict[str, str] = {}
+    changed = False
+    for one in messages:
+        try:
+            changed |= again(api, f"/channels/{one['channel_id']}/messages", one["message"], module.check_mode)
+        except MirthError as error:
+            errors[one["id"]] = f"{one['id']}: not taken, {error}"
+    api.logout()
+    module.exit_json(changed=changed, errors=errors)
+
+
+def again(api: Api, path: str, number: str, check: bool) -> bool:
+    """Ask for one message, and return whether; one that waits in its queue is processed anyway, and would be twice. Raises MirthError."""
+    if api.tree(f"{path}/count?status=QUEUED&minMessageId={number}&maxMessageId={number}").text != "0":
+        return False
+    if not check:
+        api.call("POST", f"{path}/{number}/_reprocess?replace=true")
+    return True
 
 
 if __name__ == "__main__":

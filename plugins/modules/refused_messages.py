@@ -24,12 +24,11 @@ NOTICES = f"SELECT {NOTICE_ID} AS id, kind, what, {AGE} FROM notice"
 FREE = "done_at IS NULL AND (claimed_at IS NULL OR claimed_at < now() - interval '1 minute')"
 #: What to do about a notice.
 ADVICE = {
-    "not as ordered": "put right the study or the order; it goes by itself",
+    "not as ordered": "put right the study or the order, then make close ID={0}",
     "not as in the EMR": "transmit the order again, or cancel it; it goes by itself",
     "cancellations stopped": "raise mirth_cancel_limit if they are meant, and run site.yml; it goes by itself",
     "EMR not read": "mend the EMR's database, mirth_emr_url, mirth_emr_user or its password; it goes by itself",
 }
-CLOSE = "make close ID={}"
 REPROCESS = "mend its cause, then make reprocess ID={0}; or make close ID={0}"
 
 
@@ -86,7 +85,7 @@ class Book:
         for row in self.rows(f"{ENTRIES} WHERE done_at IS NULL ORDER BY sink.id"):
             found += [f"{row['id']}: {row['channel']}, {age(row['age'])} ago: {row['reason']}", f"    {REPROCESS.format(row['id'])}"]
         for row in self.rows(f"{NOTICES} ORDER BY at"):
-            advice = ADVICE.get(row["kind"], "look at it; then " + CLOSE.format(row["id"]))
+            advice = ADVICE.get(row["kind"], "look at it; then make close ID={0}").format(row["id"])
             found += [f"{row['id']}: {row['kind']}, {age(row['age'])} ago: {row['what']}", f"    {advice}"]
         return found or ["Nothing is refused, and nothing is noticed"]
 
@@ -143,7 +142,8 @@ class Book:
             changed |= one in present
         if changed and not self.check:
             if numbers:
-                self.rows(f"UPDATE sink SET done_at = now() WHERE id IN ({', '.join(numbers)}) AND done_at IS NULL RETURNING id")
+                where = f"WHERE id IN ({', '.join(numbers)}) AND done_at IS NULL"
+                self.rows(f"UPDATE sink SET done_at = now(), content = '' {where} RETURNING id")
             for one in notices:
                 self.rows(f"DELETE FROM notice WHERE {NOTICE_ID} = '{one}' RETURNING ref")
         return {"changed": changed, "lines": lines}

@@ -21,7 +21,7 @@ from playwright.sync_api import BrowserContext
 
 from .chart import Chart
 from .dimse import Archive, Outcome
-from .emr import Emr
+from .emr import Emr, Procedure
 from .engine import EngineInside
 from .inside import Inside, InsideHttp
 from .lab import HOW_TO_RUN, Address, Engine, Lab, LabError, load
@@ -185,6 +185,13 @@ def lab_engine(lab: Lab) -> Engine:
     if lab.engine is None:
         pytest.skip("the lab has no engine (group mirth)")
     return lab.engine
+
+
+@pytest.fixture(scope="session")
+def procedure(lab_engine: Engine) -> Procedure:
+    """The first procedure of the lab's table."""
+    first = lab_engine.procedures[0]
+    return Procedure(first.code, first.name)
 
 
 @pytest.fixture(scope="session")

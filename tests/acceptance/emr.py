@@ -150,3 +150,9 @@ class Emr:
         """Return what the status files say about an accession number."""
         listing = self._shell(f'cd {EXCHANGE}/status; cat -- *-"$1".json 2>/dev/null || [ ! -e *-"$1".json ]', accession)
         return [json.loads(line) for line in listing.decode().splitlines() if line]
+
+    def take_statuses(self, accession: str) -> list[dict[str, Any]]:
+        """Return what the status files say about an accession number and take them away, as the EMR does."""
+        found = self.statuses(accession)
+        self._shell(f'rm -f -- {EXCHANGE}/status/*-"$1".json', accession)
+        return found

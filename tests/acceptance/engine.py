@@ -9,9 +9,14 @@ from typing import Any
 from .inside import Inside
 
 # The columns are documented in docs/engine.md.
-STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen FROM order_state WHERE placer = '{}' ORDER BY code, occ"
 SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
 NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
+LEFT = """
+cd /hl7
+find orders -type f -cmin +5
+find orders-error -type f -cmin +5 ! -name '*.reason' ! -name '.*' -exec sh -c '[ -e "$1.reason" ] || printf "%s\\n" "$1"' sh {} \\;
+"""
 # The password reaches curl by its standard input: a command line can be read by others.
 API = """
 printf 'user = "admin:%s"\\n' "$(cat /run/secrets/mirth_admin)" |
@@ -56,6 +61,10 @@ class EngineInside:
         """Refused messages that nobody has dealt with."""
         return self._rows(SINK)
 
+    def sunk(self) -> set[tuple[str, str]]:
+        """Every message that was ever refused, by channel id and number."""
+        return {(row["channel_id"], row["message"]) for row in self._rows("SELECT channel_id, message FROM sink")}
+
     def notices(self) -> list[dict[str, Any]]:
         """What the engine noticed: images not as ordered, numbers used again, what it did not send."""
         return self._rows(NOTICES)
@@ -73,10 +82,31 @@ class EngineInside:
         rows = self._get("/channels/statuses?includeUndeployed=true")
         return [Channel(row["channelId"], row["name"], row["state"], int(row.get("queued", 0))) for row in rows]
 
-    def waits_since(self, channel: Channel) -> float | None:
-        """Return when the oldest queued message of a channel was received, in seconds since 1970; nothing when none waits."""
-        query = f"status=QUEUED&includeContent=false&limit={channel.queued}"
-        received = (
-            [row["receivedDate"]["time"] / 1000 for row in self._get(f"/channels/{channel.id}/messages?{query}")] if channel.queued else []
-        )
-        return min(received, default=None)
+    def errors(self) -> dict[tuple[str, str], str]:
+        """The newest thousand messages in error of each channel of the lab's: channel id and number → channel."""
+        (group,) = [group for group in self._get("/channelgroups") if group["name"] == "pacs-emr"]
+        ours = {member["id"] for member in group["channels"]["channel"]}
+        query = "status=ERROR&includeContent=false&limit=1000"
+        return {
+            (channel.id, str(row["messageId"])): channel.name
+            for channel in self.channels()
+            if channel.id in ours
+            for row in self._get(f"/channels/{channel.id}/messages?{query}")
+        }
+
+    def waiting(self, channel: Channel) -> list[float]:
+        """Return when each message that waits was received, in seconds since 1970.
+
+        In a queue, or stored and not processed: that is what a database outage leaves, until the channel starts again.
+        """
+        rows: list[dict[str, Any]] = []
+        for status, limit in (("QUEUED", channel.queued), ("RECEIVED", 1000)):
+            query = f"status={status}&includeContent=false&limit={limit}"
+            rows += self._get(f"/channels/{channel.id}/messages?{query}") if limit else []
+        return [row["receivedDate"]["time"] / 1000 for row in rows]
+
+    def left_files(self) -> list[str]:
+        """Return order files that the engine does not take, and refused ones whose reason is missing, both older than five minutes."""
+        done = self._inside.run("mirth", "setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc", LEFT)
+        assert done.returncode == 0, f"in the engine's container: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return done.stdout.decode("utf-8", "replace").splitlines()

@@ -22,13 +22,13 @@ def orders_of_many(procedure: Procedure, count: int) -> list[Order]:
 
 
 def push(clinic: Clinic, orders: list[Order]) -> None:
-    """Drop all files at once, a second of age apart, so that their order is plain."""
+    """Drop all files at once, as old as their numbers tell, so that their order is plain."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for number, order in enumerate(orders):
+        for order in orders:
             name, content = order.electronic_reports()
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(content.encode()), 1_700_000_000 + number, 0o644
+            entry.size, entry.mtime, entry.mode = len(content.encode()), order.number - 1_000_000_000, 0o644
             tar.addfile(entry, io.BytesIO(content.encode()))
     clinic.emr.unpack(archive.getvalue())
 
@@ -36,6 +36,18 @@ def push(clinic: Clinic, orders: list[Order]) -> None:
 def taken(clinic: Clinic, orders: list[Order]) -> list[str]:
     """Accession numbers of the orders that the engine has taken, in the order of the files."""
     return clinic.engine.accessions(orders[0].number, orders[-1].number)
+
+
+def in_flight(clinic: Clinic) -> int:
+    """How many messages are in files that nobody has taken, or in a queue."""
+    return clinic.emr.waiting() + sum(channel.queued for channel in clinic.engine.channels())
+
+
+def assert_none_refused(clinic: Clinic, orders: list[Order]) -> None:
+    """No file of these orders was moved aside."""
+    names = {order.electronic_reports()[0] for order in orders}
+    aside = {path.rpartition("-")[2] for path in clinic.emr.taken("*.txt") if path.startswith("orders-error/")}
+    assert not names & aside, f"orders that were refused: {sorted(names & aside)[:5]}"
 
 
 def assert_all_there_once(clinic: Clinic, orders: list[Order]) -> None:

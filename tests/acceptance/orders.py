@@ -69,6 +69,18 @@ class Clinic:
         wait_for(complaint, EFFECT_SECONDS)
         return found
 
+    def again(self, order: Order, transmission: tuple[str, str]) -> None:
+        """Transmit an order a second time, and wait until it was processed. Raises AssertionError when it is not."""
+        before = {row["accession"]: row["seen"] for row in self.engine.state(order.number)}
+        folder = self.emr.transmit(*transmission)
+        assert folder == "orders-done", f"order {order.number} was refused the second time"
+
+        def complaint() -> str:
+            seen = [row["seen"] - before.get(row["accession"], 0) for row in self.engine.state(order.number)]
+            return "" if seen and all(seen) else f"the engine has not looked at order {order.number} again"
+
+        wait_for(complaint, EFFECT_SECONDS)
+
     def place(self, person: Person, *procedures: Procedure) -> Examination:
         """Order procedures for a patient; return them with their worklist rows. Raises AssertionError when the order is refused."""
         order = Order(next(NUMBERS), person, procedures)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import pytest
+from waiting import wait_for
 
 from .engine import EngineInside
 from .lab import Engine
 
 pytestmark = [pytest.mark.reads, pytest.mark.proves("mirth")]
+# Until the sink has written down what was refused just now.
+SINK_SECONDS = 15
 # Seconds after which a waiting message needs somebody to look: its receiver is away, or refuses for a time.
 QUEUE_SECONDS = 300
 
@@ -20,13 +24,29 @@ def test_every_channel_is_started(engine: EngineInside) -> None:
 
 
 def test_nothing_waits_for_minutes(engine: EngineInside) -> None:
-    since = {channel.name: (channel.queued, engine.waits_since(channel)) for channel in engine.channels()}
-    waiting = {
-        name: f"{queued} messages, the first for {(time.time() - when) / 60:.0f} minutes"
-        for name, (queued, when) in since.items()
-        if when is not None and time.time() - when > QUEUE_SECONDS
-    }
-    assert not waiting, f"queues of the engine that do not drain: {waiting}"
+    waiting = {}
+    for channel in engine.channels():
+        since = engine.waiting(channel)
+        if since and time.time() - min(since) > QUEUE_SECONDS:
+            waiting[channel.name] = f"{len(since)} messages, the first for {(time.time() - min(since)) / 60:.0f} minutes"
+    assert not waiting, f"queues of the engine that do not drain, or messages that it stored and did not process: {waiting}"
+
+
+def test_no_order_file_is_left(engine: EngineInside) -> None:
+    left = engine.left_files()
+    assert not left, f"order files that the engine does not take (no .txt, empty, not readable?), or refused without a reason: {left}"
+
+
+def test_nothing_was_refused_unseen(engine: EngineInside) -> None:
+    """A message in error that is not in the sink is one of which nobody is told."""
+    errors = engine.errors()
+
+    def complaint() -> str:
+        unseen = errors.keys() - engine.sunk()
+        named = sorted(f"{errors[one]} {one[1]}" for one in unseen)
+        return f"{len(unseen)} messages in error that the sink does not have: {', '.join(named[:10])}" if unseen else ""
+
+    wait_for(complaint, SINK_SECONDS)
 
 
 def test_the_emr_can_be_read(engine: EngineInside, lab_engine: Engine) -> None:
@@ -43,4 +63,6 @@ def test_refused_messages_are_counted(engine: EngineInside, notes: list[str]) ->
     noticed.sort(key=lambda row: row["kind"] == "cancellations stopped")
     notes.append(f"error sink: {len(refused)} messages wait for somebody (docs/engine.md)")
     notes.extend(f"  {row['at']} {row['channel']}: {row['reason']}" for row in refused[-10:])
-    notes.extend(f"notice, {row['kind']}: {row['what']}" for row in noticed[-10:])
+    kinds = Counter(row["kind"] for row in noticed)
+    notes.extend(f"notices, {kind}: {count}" for kind, count in kinds.items())
+    notes.extend(f"  {row['kind']}: {row['what']}" for row in noticed[-10:])

@@ -24,13 +24,6 @@ POLLS_SECONDS = 25 + EFFECT_SECONDS
 STATES = "SCHEDULED,ARRIVED,READY,STARTED,DEPARTED,CANCELED,DISCONTINUED,COMPLETED"
 
 
-@pytest.fixture
-def procedure(lab_engine: Engine) -> Procedure:
-    """The first procedure of the lab's table."""
-    first = lab_engine.procedures[0]
-    return Procedure(first.code, first.name)
-
-
 class Told:
     """What the archive and the engine have been told."""
 

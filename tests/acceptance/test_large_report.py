@@ -10,7 +10,7 @@ import pytest
 from . import hl7v2
 from .emr import Procedure
 from .inside import Inside
-from .lab import Address, Engine, Lab
+from .lab import Address, Lab
 from .orders import Clinic, fresh_person
 from .reports import Filed, group, oru
 
@@ -21,10 +21,9 @@ RESULT_SECONDS = 300
 
 
 def test_pdf_of_40_mb_arrives_byte_for_byte(
-    clinic: Clinic, inside: Inside, filed: Filed, lab: Lab, lab_engine: Engine, reports: Address
+    clinic: Clinic, inside: Inside, filed: Filed, lab: Lab, procedure: Procedure, reports: Address
 ) -> None:
-    first = lab_engine.procedures[0]
-    examination = clinic.place(fresh_person("Large^Report"), Procedure(first.code, first.name))
+    examination = clinic.place(fresh_person("Large^Report"), procedure)
     code, row = examination.first
     began = inside.inspect("mirth")["State"]["StartedAt"]
     pdf = b"%PDF-1.4 synthetic " + random.Random(0).randbytes(PDF_BYTES)

@@ -80,7 +80,7 @@ def test_same_file_again_changes_nothing(examination: Examination, clinic: Clini
         return [[row[name] for name in IDENTIFIERS] for row in clinic.engine.state(examination.order.number)]
 
     before = identifiers()
-    assert clinic.transmit(examination.order) == "orders-done"
+    clinic.again(examination.order, examination.order.encounter_form())
     assert identifiers() == before, "the same order again got other identifiers"
     for row in examination.rows.values():
         assert len(clinic.modality.worklist(AccessionNumber=row.item.AccessionNumber)) == 1
@@ -113,7 +113,7 @@ def test_the_emr_is_told_once_that_images_are_available(done: Examination, clini
             return "" if clinic.emr.statuses(accession) else f"no status file for {accession}"
 
         wait_for(complaint, STATUS_SECONDS, pause=2)
-        (status,) = clinic.emr.statuses(accession)
+        (status,) = clinic.emr.take_statuses(accession)
         assert (status["order"], status["procedure"], status["study"]) == (str(done.order.number), code, row.item.StudyInstanceUID)
 
 

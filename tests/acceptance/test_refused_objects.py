@@ -10,7 +10,6 @@ from waiting import wait_for
 
 from .emr import Procedure
 from .inside import Inside
-from .lab import Engine
 from .orders import Clinic, fresh_person
 from .web import DicomWeb
 
@@ -38,9 +37,8 @@ def test_refused_objects_are_counted(inside: Inside, notes: list[str]) -> None:
 
 @pytest.mark.breaks
 @pytest.mark.proves("arc")
-def test_second_issuer_in_a_study_is_refused_and_listed(clinic: Clinic, inside: Inside, dicomweb: DicomWeb, lab_engine: Engine) -> None:
-    first = lab_engine.procedures[0]
-    examination = clinic.place(fresh_person("Issuer^Second"), Procedure(first.code, first.name))
+def test_second_issuer_in_a_study_is_refused_and_listed(clinic: Clinic, inside: Inside, dicomweb: DicomWeb, procedure: Procedure) -> None:
+    examination = clinic.place(fresh_person("Issuer^Second"), procedure)
     _, row = examination.first
     clinic.store(row)
     before = len(refusals(inside, "24h"))

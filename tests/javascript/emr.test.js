@@ -57,6 +57,25 @@ test('a new time, priority or name is a change', function () {
     equal(plan({ start: null }), [[], []]);
 });
 
+test('an order that cannot be carried is noticed, and keeps no other one waiting', function () {
+    var all = emr({}, [{ code: 'CTHEAD', name: 'CT \\ Head', omitted: '0' }, { code: 'XRCHEST', name: 'X', omitted: '1' }]), made;
+    all.orders['8'] = { status: 'canceled' };
+    all.orders['9'] = { status: 'pending', start: '2026-13' };
+    all.lines['9'] = [{ code: 'CTHEAD', name: 'CT Head', omitted: '0' }];
+    made = reconcile([open('7'), open('7', 'XRCHEST'), open('8'), open('9')], all);
+    equal(made.actions.map(function (action) { return action.control + ' ' + action.placer + ' ' + action.code; }), ['CA 7 XRCHEST', 'CA 8 CTHEAD']);
+    equal(made.notices, {
+        7: 'order 7 differs from the EMR: procedure CTHEAD: the procedure name holds a backslash, which DICOM cannot carry',
+        9: 'order 9 differs from the EMR: procedure CTHEAD: date_collected is no time'
+    });
+});
+
+test('orders of the lab\'s own proof are not looked for in the EMR', function () {
+    database(function () { return []; });
+    pollOrders();
+    equal(mirth.sql.filter(function (x) { return /FROM order_state/.test(x[0]) && /pid <> \?/.test(x[0]); }).map(function (x) { return String(x[1]); }), ['PACSEMR-VERIFY']);
+});
+
 test('more cancellations than the limit stop all of them, changes go on', function () {
     database(function () { return []; });
     function limited(n) {
@@ -88,6 +107,18 @@ test('the log tells of merges and deletions', function () {
     equal(trace('patient-record-delete', "DELETE FROM patient_data WHERE pid = '1'"), { kind: 'deleted', old: '1' });
     equal(trace('delete', "procedure_order: procedure_order_id= '7' patient_id= '1'"), { kind: 'order', old: '7' });
     equal(trace('delete', "procedure_report: procedure_order_id= '7'"), null);
+});
+
+test('a line of the log that cannot be read is refused for a person to look up, and holds up nothing', function () {
+    database(function (sql, params, c) {
+        if (c !== 'emr') return [];
+        if (/max\(id\)/.test(sql)) return [{ n: '8' }];
+        return [{ id: '6', event: 'delete', patient_id: '2', comments: 'abcde' },
+            { id: '7', event: 'patient-merge-delete', patient_id: '2', comments: base64('Deleted rows with pid = 3 in table patient_data') }];
+    });
+    var rows = pollTraces();
+    equal(rows.map(function (found) { return found.hash; }), ['unreadable 6', 'A40 3']);
+    refused(/^line 6 of the EMR's log is not Base64/, function () { sendPatient(JSON.parse(rows[0].json)); });
 });
 
 test('the log is read from where it was the first time, with an overlap, each line once', function () {
@@ -174,19 +205,63 @@ test('nothing that would undo or reopen is sent', function () {
     equal([whyNotSent('NW', ''), whyNotSent('XO', 'SCHEDULED'), whyNotSent('CA', 'ARRIVED')], ['', '', '']);
 });
 
-test('the guard asks for known rows alone, and waits while it cannot ask', function () {
-    var asked = 0;
+test('the guard asks before every order, and waits while it cannot ask', function () {
+    var asked = 0, found = '';
     database(function () { return []; });
-    mwlState = function () { asked++; return 'STARTED'; };
-    sourceMap = mapOf({ control: 'NW', known: 'no', uid: '2.25.1', ref: 'ACC1' });
-    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [true, 'arc', 0]);
-    sourceMap.put('known', 'yes');
-    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [false, '', 1]);
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|1|P|2.3.1\rPID|1||1\r';
+    mwlState = function () { asked++; return found; };
+    sourceMap = mapOf({ control: 'NW', seen: '1', uid: '2.25.1', ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [true, 'arc', 1]);
+    found = 'STARTED';
+    equal([runStep('archive/guard.js'), String($('arcHost')), asked], [false, '', 2]);
     equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })[0][1], ['not sent', 'ACC1 NW', 'ACC1: NW not sent, the row is STARTED']);
     mwlState = function () { throw new java.io.IOException('away'); };
     equal([runStep('archive/guard.js'), String($('arcHost')), /cannot be read: .*away/.test($('guard'))], [true, '', true]);
     sourceMap = mapOf({ ref: 'patient 1' });
     equal([runStep('archive/guard.js'), String($('arcHost'))], [true, 'arc']);
+});
+
+function again(text, map, st, p) {
+    database(function (sql) { return /FROM order_state/.test(sql) ? st ? [st] : [] : /FROM patient/.test(sql) && p ? [p] : []; });
+    mwlState = function () { return ''; };
+    mirth.raw = text;
+    map.reprocessed = true;
+    sourceMap = mapOf(map);
+    return [runStep('archive/guard.js'), String($('guard')).replace(/:.*/, ''), runStep('archive/fresh.js', { msg: text }, '; return msg;').split('\r')[1]];
+}
+
+test('an order that is sent again is the newest one, with the patient of now', function () {
+    var text = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01^ORM_O01|1|P|2.3.1\rPID|1||1||Old^Name\rORC|NW\r', now = { pid: '2', name: 'New^Name', dob: '', sex: 'F' },
+        pid = 'PID|1||2^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name|||F';
+    function order(control, seen, row) { return again(text, { control: control, seen: seen, uid: '2.25.1', ref: 'ACC1' }, { pid: '2', seen: row, control: 'NW' }, now); }
+    equal(order('NW', '1', '1'), [true, '', pid]);
+    equal(order('NW', '1', '2').slice(0, 2), [false, 'superseded']);
+    equal(order('XO', '2', '3').slice(0, 2), [false, 'superseded']);
+    equal(order('CA', '2', '3').slice(0, 2), [false, 'no row to cancel']);
+});
+
+test('a patient who is sent again is the one of now, or nobody', function () {
+    var text = 'MSH|^~\\&|A|B|C|D|20260101||ADT^A08^ADT_A01|1|P|2.5.1\rPID|1||1||Old^Name\r', now = { pid: '1', name: 'New^Name', dob: '', sex: '' };
+    equal(again(text, { ref: 'patient 1' }, null, now), [true, '', 'PID|1||1^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name']);
+    equal(again(text, { ref: 'patient 1' }, null, null).slice(0, 2), [false, 'superseded']);
+    equal(again(text.replace('A08', 'A40'), { ref: 'patient 3 into 1' }, null, null), [true, '', 'PID|1||1||Old^Name']);
+    now.name = 'A\\T\\B';
+    equal(again('MSH|^~\u0007&|A|B|C|D|20260101||ORU^R01|1|P|2.5.1\rPID|1||1||Old^Name\r', { ref: 'ACC1' }, { pid: '1', seen: '1' }, now)[2].split('|')[5], 'A\u0007T\u0007B');
+});
+
+test('a report whose PDF is no longer kept is refused with that reason', function () {
+    var kept = ['a1-b2'], thrown;
+    database(function () { return []; });
+    AttachmentUtil = { getMessageAttachmentIds: function (channel, message) {
+        equal([String(channel), String(message)], ['c0-ffee', '12']);
+        return { contains: function (id) { return kept.indexOf(String(id)) >= 0; } };
+    } };
+    mirth.raw = 'MSH|^~\u0007&|A|B|C|D|20260101||ORU^R01|1|P|2.5.1\rPID|1||1\rOBX|1|ED|||^Application^PDF^Base64^${ATTACH:c0-ffee:12:a1-b2}\r';
+    sourceMap = mapOf({ ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), mirth.routed], [true, []]);
+    kept = [];
+    try { runStep('archive/guard.js'); } catch (e) { thrown = e; }
+    equal([thrown, mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['the PDF of this report is no longer kept: have the report sent again', 'sink', thrown]);
 });
 
 function ack(code, id, err, text) {
@@ -207,4 +282,21 @@ test('a refused message goes to the sink at once, and waits when that is away', 
     mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|ID1\r';
     runStep('archive/answer.js', given);
     equal([mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['sink', 'archive refused: AE 101 no']);
+});
+
+test('the wording of an answer decides nothing, and what cannot be noted waits', function () {
+    function answered(text) {
+        var status = [], set = { response: { getMessage: function () { return ack('AE', 'ID1', '101', text); } }, responseStatus: 'SENT', responseStatusMessage: '', done: status };
+        set.SENT = 'SENT';
+        set.QUEUED = 'QUEUED';
+        set.ERROR = 'ERROR';
+        runStep('archive/answer.js', set, 'done.push(responseStatus, responseStatusMessage);');
+        return status;
+    }
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|ID1\r';
+    equal(answered('of \\C2842\\ no'), ['ERROR', 'refused: AE 101 of \\C2842\\ no']);
+    route = function () { throw new java.io.IOException('away'); };
+    equal(answered('no'), ['QUEUED', 'answered, and that cannot be noted: java.io.IOException: away']);
+    hl7Ack = function () { throw 'unforeseen'; };
+    equal(answered('no'), ['QUEUED', 'answered, and that cannot be noted: unforeseen']);
 });

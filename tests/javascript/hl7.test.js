@@ -13,6 +13,13 @@ test('hexadecimal escapes are UTF-8 where they can be, Latin-1 where not', funct
     equal(plain('caf\\XC3A9\\ \\XC3\\\\XA9\\ \\XE9\\ \\X00E9\\'), 'café é é é');
 });
 
+test('hexadecimal escapes are of the character set that is declared', function () {
+    function declared(set, v) { return hl7Plain(hl7Parse('MSH|^~\\&|A|B|C|D|20260101||ORU^R01|1|P|2.4||||||' + set), v); }
+    equal([declared('8859/5', '\\XD0\\'), declared('8859/5', '\\XD0\\\\XB0\\'), declared('8859/5', 'a\\X0D\\b')], ['а', 'аА', 'a\nb']);
+    equal([declared('UNICODE UTF-8', '\\XD0B0\\'), declared('BIG-5', '\\XA4A4\\')], ['а', '中']);
+    refused(/no text in GB18030/, function () { declared('GB 18030-2000', '\\XFF\\'); });
+});
+
 test('what is no escape stays as it is written', function () {
     equal(plain('C:\\temp\\new \\Zvendor\\ 50\\50'), 'C:\\temp\\new \\Zvendor\\ 50\\50');
     equal(plain('\\H\\bold\\N\\ \\.sp2\\x\\.sk3\\y\\.in+4\\z'), 'bold \n\nx   yz');

@@ -33,15 +33,18 @@ test('an order file is read whole', function () {
     var parsed = parseOrders(file('OEMR-0007'));
     equal(parsed.patient, { pid: '1', name: 'Doe^Jane', dob: '19800102', sex: 'F' });
     equal(parsed.notes, []);
-    equal(parsed.orders[0], { placer: '7', code: 'CTHEAD', occ: 1, pid: '1', encounter: '2', content: { name: 'CT Head w/o contrast', scheme: '99LAB', modality: 'CT', station: 'CT01',
+    equal(parsed.orders[0], { placer: '7', code: 'CTHEAD', occ: 1, pid: '1', encounter: '2', content: { name: 'CT Head w/o contrast', scheme: '99LAB', modality: 'CT', station: 'CT01', minutes: 30,
         priority: 'S', start: '20261124100000', timed: true, doctor: '1234567893^House^Greg', reason: 'fell & hit head; Headache, unspecified' } });
-    equal(parsed.orders[1].content, { name: 'X-Ray Chest 2 views', scheme: '99LAB', modality: 'DX', station: 'DX01',
+    equal(parseOrders(file('7', function (lines) { lines[9] = lines[9].replace('fell', '10^3 cells'); })).orders[0].content.reason, '10^3 cells & hit head; Headache, unspecified');
+    equal(parsed.orders[1].content, { name: 'X-Ray Chest 2 views', scheme: '99LAB', modality: 'DX', station: 'DX01', minutes: 15,
         priority: 'R', start: '20261124033334', timed: false, doctor: '1234567893^House^Greg', reason: 'J18.9; R05' });
 });
 
 test('the same procedure twice in one order is told apart', function () {
     var parsed = parseOrders(file('7', function (lines) { lines[10] = lines[7]; }));
     equal(parsed.orders.map(function (o) { return o.code + o.occ; }), ['CTHEAD1', 'CTHEAD2']);
+    parsed = parseOrders(file('7', function (lines) { lines[10] = lines[7].replace('|7|', '|8|'); }));
+    equal(parsed.orders.map(function (o) { return o.placer + o.code + o.occ; }), ['7CTHEAD1', '8CTHEAD1']);
 });
 
 test('what cannot be carried is refused with its reason', function () {
@@ -59,10 +62,16 @@ test('what cannot be carried is refused with its reason', function () {
     refuses(/procedure code cannot be carried/, 7, 'CTHEAD', 'CTHEADXXXXXXXXXXX');
     refuses(/OBR-7 is no time/, 7, '20261124100000', '20261324100000');
     refuses(/the reason for the examination holds a backslash/, 9, 'fell', 'fell \\E\\');
+    refuses(/continued messages/, 2, /.*/, 'ADD|1');
     refuses(/OBR without ORC/, 6, /.*/, 'NTE|1');
     refused(/not complete/, function () { parseOrders(file('7').replace(/\r$/, '')); });
     refused(/not HL7/, function () { parseOrders('garbage\r'); });
     refused(/no OBR/, function () { parseOrders(file('7', function (lines) { lines.splice(7, 6); })); });
+});
+
+test('a sex that DICOM does not know is noted', function () {
+    var parsed = parseOrders(file('7', function (lines) { lines[1] = lines[1].replace('|F|', '|A|'); }));
+    equal([parsed.patient.sex, parsed.notes], ['O', ['sex A became O']]);
 });
 
 test('any script arrives; what had to give way is noted', function () {
@@ -90,10 +99,12 @@ test('the message for the archive holds what the worklist needs and nothing else
     equal(m.segs.map(function (seg) { return seg[0]; }), ['MSH', 'PID', 'PV1', 'ORC', 'OBR', 'ZDS']);
     equal(m.segs[0].slice(3, 7).concat(m.segs[0].slice(9, 13), m.segs[0][18]), ['MIRTH', 'LAB', 'DCM4CHEE', 'LAB', 'ORM^O01^ORM_O01', 'ACC00000001NW1', 'P', '2.3.1', 'UNICODE UTF-8']);
     equal(m.segs[1].join('|'), 'PID|1||1^^^LABHOSP&2.25.117205934481166&ISO^MR||Doe^Jane||19800102|F');
-    equal([1, 2, 3, 5, 7, 18].map(function (i) { return m.segs[3][i]; }), ['NW', '7^OPENEMR', 'ACC00000001^MIRTH', 'SC', '1^^^20261124100000^^S', 'CT01']);
+    equal([1, 2, 3, 5, 7, 18].map(function (i) { return m.segs[3][i]; }), ['NW', '7^OPENEMR', 'ACC00000001^MIRTH', 'SC', '1^^M30^20261124100000^^S', 'CT01']);
     equal([4, 18, 19, 20, 24, 27, 31, 44].map(function (i) { return m.segs[4][i]; }), ['CTHEAD^CT Head w/o contrast^99LAB^CTHEAD^CT Head w/o contrast^99LAB', 'ACC00000001', 'RP00000001',
-        'SPS00000001', 'CT', '1^^^20261124100000^^S', '^fell \\T\\ hit head; Headache, unspecified', 'CTHEAD^CT Head w/o contrast^99LAB']);
+        'SPS00000001', 'CT', '1^^M30^20261124100000^^S', '^fell \\T\\ hit head; Headache, unspecified', 'CTHEAD^CT Head w/o contrast^99LAB']);
     equal(m.segs[5][1], '2.25.1^MIRTH^Application^DICOM');
+    // A row of before the duration was kept.
+    equal(hl7First(hl7Parse(buildOrm(row({ content: JSON.stringify({ start: '20261124100000', priority: 'R' }) }), {}, 'XO')), 'OBR')[27], '1^^^20261124100000^^R');
     equal(hl7First(hl7Parse(buildOrm(row(), {}, 'CA')), 'ORC').slice(1, 6), ['CA', '7^OPENEMR', 'ACC00000001^MIRTH', '', 'CA']);
 });
 
@@ -105,8 +116,8 @@ test('one message per procedure, after all identifiers are there', function () {
         return [];
     });
     equal(sendOrders(file('7')).split('\n').length, 2);
-    equal(mirth.routed.map(function (x) { return [x.to].concat(['ref', 'control', 'known'].map(function (key) { return String(x.map.get(key)); })); }),
-        [['archive', 'ACC1', 'NW', 'no'], ['archive', 'ACC2', 'NW', 'no']]);
+    equal(mirth.routed.map(function (x) { return [x.to].concat(['ref', 'control', 'seen'].map(function (key) { return String(x.map.get(key)); })); }),
+        [['archive', 'ACC1', 'NW', '1'], ['archive', 'ACC2', 'NW', '1']]);
     equal(/\|Doe\^Jane-Now\|/.test(mirth.routed[0].text), true);
     equal(/Drug|123-45|Main St|IN1|GT1/.test(mirth.routed[0].text + mirth.routed[1].text), false);
 });
@@ -117,8 +128,17 @@ test('a second transmission keeps identifiers, and the start that it does not na
         return /FROM patient/.test(sql) ? [{ pid: '1', name: 'Doe^Jane', dob: '', sex: '' }] : [];
     });
     sendOrders(file('7', function (lines) { lines.splice(7, 3); }));
-    equal(/\|1\^\^\^20261124010101\^\^R\|/.test(mirth.routed[0].text), true);
-    equal(String(mirth.routed[0].map.get('known')), 'yes');
+    equal(/\|1\^\^M15\^20261124010101\^\^R\|/.test(mirth.routed[0].text), true);
+    equal(String(mirth.routed[0].map.get('seen')), '2');
+});
+
+test('an order that was cancelled before it could be told is not told', function () {
+    database(function (sql, params) {
+        if (/INSERT INTO order_state/.test(sql)) return [row({ code: params[1], accession: 'ACC' + params[1], content: params[6], control: params[1] === 'CTHEAD' ? 'CA' : 'NW' })];
+        return /FROM patient/.test(sql) ? [{ pid: '1', name: 'Doe^Jane', dob: '', sex: '' }] : [];
+    });
+    equal(/7 CTHEAD is ACCCTHEAD 2.25.1, cancelled before/.test(sendOrders(file('7'))), true);
+    equal(mirth.routed.map(function (x) { return String(x.map.get('ref')); }), ['ACCXRCHEST']);
 });
 
 test('an order of another patient, and a number that was used before, are refused whole', function () {
@@ -165,6 +185,34 @@ test('the orders channel keeps a refused file with its reason', function () {
     refused(/not HL7/, function () { runStep('orders/check.js'); });
     equal(listing(error), [name + '.reason']);
     equal([mirth.routed[0].to, String(mirth.routed[0].map.get('reason'))], ['sink', 'order file 0007.txt: not HL7: it does not start with MSH']);
+});
+
+function refusedFile(error) {
+    mirth.cfg.dir_orders_error = error;
+    sourceMap = mapOf({ originalFilename: '0007.txt', fileLastModified: new java.lang.Long(1769000000000) });
+    mirth.raw = 'garbage';
+}
+
+test('a refused file has its reason beside it while the sink is away', function () {
+    var error = folder();
+    refusedFile(error);
+    router = { routeMessageByChannelId: function () { return null; } };
+    refused(/did not accept/, function () { runStep('orders/check.js'); });
+    equal(listing(error), ['1769000000000-0007.txt.reason']);
+});
+
+test('a refused file is in the sink while its reason cannot be written', function () {
+    refusedFile(folder() + '/nowhere');
+    refused(/nowhere/, function () { runStep('orders/check.js'); });
+    equal(mirth.routed[0].to, 'sink');
+});
+
+test('a refused file that cannot be moved waits, and is not refused silently', function () {
+    mirth.cfg.dir_orders_done = folder();
+    refusedFile(folder() + '/nowhere');
+    writeFile(mirth.cfg.dir_orders_done, '1769000000000-0007.txt', utf8('garbage'));
+    equal(/^QUEUED: refused, and it cannot be put aside: .*nowhere/.test(runStep('orders/mint.js')), true);
+    equal(mirth.routed, []);
 });
 
 test('a file that is refused late moves from the done ones to the refused ones, once the reader has moved it', function () {

@@ -99,6 +99,10 @@ test('the patient\'s number of our own authority counts, wherever it stands', fu
     fileReport(changed(1, '|1^^^', '|77^^^OTHER~1^^^'));
     fileReport(changed(1, '1^^^LABHOSP&2.25.117205934481166&ISO^MR', '1'));
     equal(mirth.routed.length, 2);
+    function numberOf(cx) { return parseReport(changed(1, /1\^\^\^LABHOSP[^|]*/, cx)).pid; }
+    equal(['42^^^&9.9.9.9&ISO^MR', '42^^^LABHOSP&9.9.9.9&ISO', '42^^^OTHER&2.25.117205934481166&ISO'].map(numberOf), ['', '', '']);
+    equal(['42^^^&2.25.117205934481166&ISO', '42^^^LABHOSP', '42^^^^MR', '7^^^&9.9&ISO~42'].map(numberOf), ['42', '42', '42', '42']);
+    equal(numberOf('7~42^^^&2.25.117205934481166&ISO'), '42');
 });
 
 test('what the report leaves out is completed from the state table', function () {
@@ -108,7 +112,35 @@ test('what the report leaves out is completed from the state table', function ()
     fileReport(report(function (lines) { lines[4] = lines[4].replace('|17|', '||'); lines[3] = 'ORC|RE'; lines.splice(5, 1); }));
     fileReport(report(function (lines) { lines[4] = lines[4].replace('|17|', '||').replace('ACC00000001', ''); lines[3] = 'ORC|RE'; }));
     equal(mirth.routed.map(function (x) { return segments(x.text, 'OBX')[0][5]; }), ['2.25.1', '2.25.1', '2.25.1', '2.25.1']);
-    refused(/not clear which procedure/, function () { fileReport(report(function (lines) { lines[4] = lines[4].replace('ACC00000001', '').replace('CTHEAD', 'OTHER'); lines.splice(5, 1); })); });
+    equal(mirth.routed.length, 4);
+});
+
+// Only an order number and a procedure code.
+function vague(code, more) {
+    return report(function (lines) {
+        lines[4] = lines[4].replace('ACC00000001', '').replace('CTHEAD', code);
+        lines.splice(5, 1);
+        if (more) lines.push(lines[4].replace('OBR|1', 'OBR|2'), lines[5]);
+    });
+}
+
+test('a report that may be about either of two procedures is refused', function () {
+    var left = state(1), right = state(2, { code: 'CTHEAD', occ: '2' });
+    orders([left, right]);
+    refused(/not clear which procedure of order 17/, function () { fileReport(vague('CTHEAD')); });
+    refused(/not clear which procedure of order 17/, function () { fileReport(vague('CTHEAD', true)); });
+    refused(/not clear which procedure of order 17/, function () { fileReport(vague('')); });
+    fileReport(changed(4, 'ACC00000001', 'ACC00000002').replace('||2.25.1|', '||2.25.2|'));
+    equal(segments(mirth.routed[0].text, 'OBX')[0][5], '2.25.2');
+});
+
+test('an order number alone does not make it another procedure', function () {
+    orders([state(1)]);
+    refused(/contradicts order 17: .*procedure "MRKNEE"/, function () { fileReport(vague('MRKNEE')); });
+    equal(mirth.routed, []);
+    fileReport(vague(''));
+    fileReport(changed(4, 'CTHEAD', 'LOCAL-CODE'));
+    equal(mirth.routed.length, 2);
 });
 
 function two(secondUid) {
@@ -181,7 +213,16 @@ test('a refused message that is reprocessed closes its entry in the sink', funct
     equal(mirth.sql.filter(function (x) { return /UPDATE sink/.test(x[0]); }), []);
     sourceMap.put('reprocessed', true);
     runStep('results/file.js');
-    equal(mirth.sql.filter(function (x) { return /UPDATE sink/.test(x[0]); })[0][1], ['c0ffee', 7]);
+    equal(mirth.sql.filter(function (x) { return /UPDATE sink SET done_at = now\(\), content = ''/.test(x[0]); })[0][1], ['c0ffee', 7]);
+});
+
+test('a message that is refused again after it was done is kept whole again', function () {
+    database(function () { return []; });
+    mirth.raw = 'MSH|again';
+    sourceMap = mapOf({ fromChannel: 'results', fromId: 'c0ffee', fromMessage: '7', reason: 'why' });
+    equal(runStep('sink/keep.js'), 'kept');
+    equal(/DO UPDATE SET .*content = excluded\.content.*done_at = NULL/.test(mirth.sql[0][0]), true);
+    equal(mirth.sql[0][1].map(String), ['results', 'c0ffee', '7', 'why', 'MSH|again']);
 });
 
 function study(modalities, pid, accession) { return { '00080061': { Value: modalities }, '00100020': { Value: [pid] }, '00080050': accession ? { Value: [accession] } : {} }; }
@@ -214,7 +255,94 @@ test('what is not as ordered is listed with what was ordered (F-DCM-3)', functio
     equal(mirth.files, {});
 });
 
+test('what was not as ordered is settled when its images are gone', function () {
+    function settled() { return mirth.sql.filter(function (x) { return /DELETE FROM notice/.test(x[0]); }).map(function (x) { return x[1]; }); }
+    update(study(['CT'], '2', 'ACC00000001'), [state(1)]);
+    equal(settled(), []);
+    update(null, []);
+    equal(settled(), [['not as ordered', '2.25.1']]);
+});
+
 test("the patient of the lab's own proof is nobody's mistake", function () {
     equal(update(study(['CT'], 'PACSEMR-VERIFY', 'VERIFY-CT'), []), "the lab's own proof");
     equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); }), []);
+});
+
+test('separators inside text are characters of it', function () {
+    function text(obx) { return parseReport(changed(6, /.*/, obx)).parts[0].texts[0].text; }
+    orders([state(1)]);
+    equal([text('OBX|2|TX|||10^3 ml & 5^'), text('OBX|2|FT|||10^3'), text('OBX|2|ST|||^x'), text('OBX|2||||10^3')], ['10^3 ml & 5^', '10^3', '^x', '10^3']);
+    equal([text('OBX|2|SN|||>^100'), text('OBX|2|CE|||A^Adenoma^L')], ['> 100', 'A Adenoma L']);
+    fileReport(report(function (lines) { lines[6] = 'OBX|2|TX|||10^3 ml'; lines.push('NTE|1||see 2^4'); }));
+    equal(/10\u0007S\u00073 ml.*2\u0007S\u00074/.test(mirth.routed[0].text.replace(/\r/g, ' ')), true);
+    equal(/10\\S\\3 ml.*2\\S\\4/.test(mirth.files[Object.keys(mirth.files)[0]].replace(/\r/g, ' ')), true);
+});
+
+test('a repeat of a report with several PDFs is the same one, in whatever order they are kept', function () {
+    var first = '0aaaaaaa-0000-4000-8000-000000000000', second = 'faaaaaaa-0000-4000-8000-000000000000';
+    function pdf(id) { return 'OBX|3|ED|PDF^Report||^Application^PDF^Base64^${ATTACH:' + id + '}'; }
+    function key(ids, contents) {
+        var list = new java.util.ArrayList();
+        Object.keys(contents).sort().forEach(function (id) {
+            list.add({ getId: function () { return new java.lang.String(id); }, getContent: function () { return utf8(contents[id]); } });
+        });
+        AttachmentUtil.getMessageAttachments = function () { return list; };
+        return reportKey(report(function (lines) { ids.forEach(function (id) { lines.push(pdf(id)); }); }));
+    }
+    var found = [key([first, second], { '0aaaaaaa-0000-4000-8000-000000000000': 'one', 'faaaaaaa-0000-4000-8000-000000000000': 'two' }),
+        key([second, first], { '0aaaaaaa-0000-4000-8000-000000000000': 'two', 'faaaaaaa-0000-4000-8000-000000000000': 'one' }),
+        key([first, second], { '0aaaaaaa-0000-4000-8000-000000000000': 'two', 'faaaaaaa-0000-4000-8000-000000000000': 'one' })];
+    equal([found[0] === found[1], found[0] === found[2]], [true, false]);
+});
+
+test('a report about orders of two encounters is a file for each', function () {
+    var other = state(2, { placer: '18', encounter: '5' }), names;
+    orders([state(1), other]);
+    equal(fileReport(two('2.25.2').replace(/17\|\|\|CM\rOBR\|2\|17/, '18|||CM\rOBR|2|18')), '1SR 2SR 0EMR 0EMR1');
+    names = Object.keys(mirth.files).sort(function (a, b) { return segments(mirth.files[a], 'PV1')[0][19] - segments(mirth.files[b], 'PV1')[0][19]; });
+    equal(names.map(function (name) { return [segments(mirth.files[name], 'PV1')[0][19], segments(mirth.files[name], 'OBR').map(function (seg) { return seg[2]; })]; }),
+        [['2', ['17']], ['5', ['18']]]);
+});
+
+test('without OBR-25 the least certain text counts, not the study UID', function () {
+    function status(first, second) {
+        return parseReport(report(function (lines) {
+            lines[4] = lines[4].replace('|||F', '');
+            lines[6] = lines[6].replace('||||||F', '||||||' + first);
+            lines.push(lines[6].replace('||||||' + first, '||||||' + second));
+        })).parts[0].status;
+    }
+    equal([status('P', 'F'), status('F', 'P'), status('F', 'C'), status('F', 'F'), status('X', 'X')], ['P', 'P', 'C', 'F', 'W']);
+    refused(/report status "Q"/, function () { status('F', 'Q'); });
+    refused(/report status ""/, function () { parseReport(report(function (lines) { lines[4] = lines[4].replace('|||F', ''); lines.splice(6, 1); })); });
+});
+
+test('what is left out of a report is noted', function () {
+    var parsed = parseReport(report(function (lines) { lines.push(lines[6].replace('Line one', 'WRONG').replace(/F$/, 'D'), 'OBX|4|ST|1^Size^L||12|mm|<10|H|||F'); }));
+    equal(parsed.parts[0].texts.map(function (t) { return t.text.split('\n')[0]; }), ['Line one', '12 mm']);
+    equal(parsed.remarks, ['a text that is marked as deleted (OBX-11 D) was left out', 'a reference range or flag (OBX-7, OBX-8) was left out']);
+});
+
+test('a label without a scheme stays in the archive\'s report', function () {
+    orders([state(1)]);
+    fileReport(changed(6, '18782-3^Findings^LN', 'IMP^Impression'));
+    equal(segments(mirth.routed[0].text, 'OBX')[2][3], 'IMP^Impression^L');
+    equal(parseReport(changed(6, '18782-3^Findings^LN', '1')).parts[0].texts[0].code, []);
+});
+
+test('a message that goes on in another is refused, and one with a PDF that could not be set apart', function () {
+    ['ADD|1|more', 'DSC|1'].forEach(function (line) { refused(/continued messages/, function () { parseReport(report(function (lines) { lines.push(line); })); }); });
+    refused(/continued messages/, function () { parseReport(changed(0, '2.4||', '2.4||17')); });
+    refused(/must be Base64 without line breaks/, function () { parseReport(changed(6, 'Line one', new Array(100002).join('abcdefghijklmnopqrstuvwxyzabcdefghijklmn'))); });
+});
+
+test('the reader and the labels are what DICOM can carry', function () {
+    function reader(v) { return parseReport(changed(4, /\|\|\|F$/, '|||F|||||||' + v)).parts[0].reader; }
+    equal([reader('555&Haverkamp&Lena'), reader('5&O\\T\\N'), reader('')], ['555&Haverkamp&Lena', '5&O\\T\\N', '']);
+    refused(/the reader's name holds a backslash/, function () { reader('5&O\\E\\N&A'); });
+    refused(/the reader's number holds a backslash/, function () { reader('5\\E\\6&O'); });
+    refused(/the code in OBX-3 cannot be carried/, function () { parseReport(changed(6, '18782-3', '12345678901234567')); });
+    refused(/the name in OBX-3 holds a backslash/, function () { parseReport(changed(6, 'Findings', 'A\\E\\B')); });
+    var parsed = parseReport(changed(6, 'Findings', new Array(71).join('x')));
+    equal([parsed.parts[0].texts[0].code[1].length, parsed.remarks], [63, ['the name in OBX-3 was cut to 64 characters']]);
 });

@@ -83,9 +83,9 @@ function refused(pattern, fn) {
     if (!pattern.test(reason)) throw new Error('refused with ' + reason + ', expected ' + pattern);
 }
 
-// A step of a channel is the body of a function.
-function runStep(file, given) {
-    var names = Object.keys(given || {}), body = String(readFile(root + '/files/mirth/channels/' + file, 'UTF-8'));
+// A step of a channel is the body of a function; `last` may look at what it has set.
+function runStep(file, given, last) {
+    var names = Object.keys(given || {}), body = String(readFile(root + '/files/mirth/channels/' + file, 'UTF-8')) + (last || '');
     return Function.apply(null, names.concat(body)).apply(null, names.map(function (name) { return given[name]; }));
 }
 

@@ -43,7 +43,7 @@ class Writing:
             if letter in keys:
                 out.append(f"{e}{keys[letter]}{e}")
             elif self.hexadecimal and not letter.isascii():
-                out.append(f"{e}X{letter.encode().hex()}{e}")
+                out.append(f"{e}X{letter.encode(self.charset[1]).hex()}{e}")
             else:
                 out.append(letter)
         return "".join(out)

@@ -94,3 +94,10 @@ test('what is no time, or no day of birth, is refused', function () {
     equal([birthDate('19800102'), birthDate('198001021200'), birthDate(''), birthDate('00000000')], ['19800102', '19800102', '', '']);
     ['1980', '198013', '19801301', 'x'].forEach(function (v) { refused(/date of birth is no/, function () { birthDate(v); }); });
 });
+
+test('the reason names no date of birth', function () {
+    ['1/2/1980', '19801301', '198013'].forEach(function (v) {
+        refused(/^[^0-9]*$/, function () { birthDate(v); });
+        refused(/^[^0-9]*$/, function () { localTime(v, 'it'); });
+    });
+});

@@ -34,14 +34,17 @@ class Mirth:
         self.deployed: dict[str, tuple[str, str]] = {}
         self.states: dict[str, str] = {}
         self.writes: list[str] = []
+        # Cookies of sessions that were not ended.
+        self.sessions: set[str] = set()
         # Scripted refusals.
         self.bad_template = ""
         self.port_in_use: set[str] = set()
         self.unreadable: set[str] = set()
         self.policy = ""
         self.deploy_error = ""
-        # Numbers of messages that are not there any more.
+        # Numbers of messages that are not there any more, and of those that wait in a queue.
         self.lost: set[str] = set()
+        self.queued: set[str] = set()
 
     def revision(self, channel_id: str) -> str:
         return self.channels[channel_id].findtext("revision") or ""
@@ -50,7 +53,11 @@ class Mirth:
         return "/".join(one.findtext("revision") or "" for one in self.libraries)
 
     def answer(self, method: str, path: str, body: str, accept: str) -> tuple[int, str]:
-        """Return status and body."""
+        """Return status and body; ``body`` is the query where there is none."""
+        if method == "GET" and path.endswith("/messages/count"):
+            asked = parse_qs(body)
+            assert (asked["status"], asked["minMessageId"]) == (["QUEUED"], asked["maxMessageId"])
+            return 200, f"<long>{len(self.queued & set(asked['minMessageId']))}</long>"
         if method == "GET":
             return self.get(path)
         self.writes.append(f"{method} {path}")
@@ -168,7 +175,6 @@ def part_of(body: str, name: str) -> str:
 @contextmanager
 def served(mirth: Mirth) -> Iterator[str]:
     """Serve on a free port of loopback; yields the URL."""
-    sessions: set[str] = set()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -176,26 +182,27 @@ def served(mirth: Mirth) -> Iterator[str]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            path = unquote(self.path.removeprefix("/api").partition("?")[0])
+            path, _, query = unquote(self.path.removeprefix("/api")).partition("?")
             cookie = ""
             if not self.headers.get("X-Requested-With"):
                 status, text = 400, ""
             elif path == "/server/status":
                 status, text = 200, '{"int":0}'
             elif path == "/users/_login":
-                cookie = f"node{len(sessions)}" if parse_qs(body).get("password") == [mirth.password] else ""
-                sessions.add(cookie)
+                cookie = f"node{len(mirth.sessions)}" if parse_qs(body).get("password") == [mirth.password] else ""
+                mirth.sessions |= {cookie} - {""}
                 status, text = (
                     (200, "<s/>")
                     if cookie
                     else (401, "<com.mirth.connect.model.LoginStatus><message>Incorrect</message></com.mirth.connect.model.LoginStatus>")
                 )
-            elif not (found := re.search(r"JSESSIONID=(\w+)", self.headers.get("Cookie") or "")) or found[1] not in sessions:
+            elif not (found := re.search(r"JSESSIONID=(\w+)", self.headers.get("Cookie") or "")) or found[1] not in mirth.sessions:
                 status, text = 401, ""
             elif path == "/users/_logout":
+                mirth.sessions.remove(found[1])
                 status, text = 204, ""
             else:
-                status, text = mirth.answer(self.command, path, body, self.headers.get("Accept") or "")
+                status, text = mirth.answer(self.command, path, body or query, self.headers.get("Accept") or "")
             self.send_response(status)
             if cookie:
                 self.send_header("Set-Cookie", f"JSESSIONID={cookie}; Path=/api; Secure")

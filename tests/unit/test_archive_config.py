@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, ldif
-from ansible_collections.pacs_emr.lab.plugins.module_utils.archive_config import ENGINE, MARKER, Hl7, Settings, plan
+from ansible_collections.pacs_emr.lab.plugins.module_utils.archive_config import ENGINE, Hl7, Settings, plan
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
 BASE = "dc=dcm4che,dc=org"
@@ -215,6 +215,7 @@ def settings(*peers: dict[str, Any], **changed: Any) -> Settings:
         "assigning_authority": "LABHOSP",
         "peers": list(peers),
         "users": USERS,
+        "hl7": HL7,
     }
     return Settings(**(given | changed))
 
@@ -293,7 +294,7 @@ def test_titles_that_a_dn_must_escape(title: str) -> None:
     directory = configured(CT | {"ae_title": title})
     bring(directory, settings(CT | {"ae_title": title, "port": 105}))
     bring(directory, settings())
-    assert directory.entries.keys() == Directory(upstream()).entries.keys()
+    assert directory.entries.keys() == configured().entries.keys()
 
 
 def test_what_others_added_to_an_entry_or_beside_it_stays() -> None:
@@ -382,23 +383,13 @@ def test_a_connection_that_only_dials_out_is_no_listener() -> None:
     assert archive_config.listeners(settings(), directory.search()) == [2575, 2762, 11112]
 
 
-def test_the_marker_stands_beside_the_configuration() -> None:
-    assert settings().marker == f"cn={MARKER},{BASE}"
-
-
 # --- the HL7 side ----------------------------------------------------------------------------------------------------
 
 OUR_APPLICATION = f"hl7ApplicationName=DCM4CHEE|LAB,{ARCHIVE}"
 
 
-def with_engine(hl7: Hl7 = HL7) -> Directory:
-    directory = Directory(upstream())
-    bring(directory, settings(CT, hl7=hl7))
-    return directory
-
-
 def test_the_archive_takes_hl7_from_the_engine_alone() -> None:
-    found = with_engine().search()
+    found = configured(CT).search()
     application = found[OUR_APPLICATION]
     assert application["hl7AcceptedSendingApplication"] == ["MIRTH|LAB"]
     assert application["hl7AcceptedMessageType"] == ["ADT^A04", "ADT^A08", "ADT^A40", "ORM^O01", "ORU^R01"]
@@ -409,7 +400,7 @@ def test_the_archive_takes_hl7_from_the_engine_alone() -> None:
 
 
 def test_the_archive_tells_the_engine_of_studies() -> None:
-    found = with_engine().search()
+    found = configured(CT).search()
     device = f"dicomDeviceName={ENGINE},{DEVICES}"
     connection = found[f"cn=hl7,{device}"]
     assert (connection["dicomHostname"], connection["dicomPort"], connection["dcmProtocol"]) == (["mirth"], ["6662"], ["HL7"])
@@ -424,27 +415,20 @@ def test_the_archive_tells_the_engine_of_studies() -> None:
 
 def test_a_report_does_not_clear_the_worklist_row() -> None:
     """dcm4chee.md §4.3: either of two further values would, also where the report comes before the images."""
-    archive = with_engine().search()[ARCHIVE]
+    archive = configured(CT).search()[ARCHIVE]
     assert archive["hl7ORUAction"] == ["IMPORT_REPORT"]
     assert archive["hl7PSUAction"] == ["SEND_NOTIFICATION"]
 
 
 def test_a_changed_time_is_one_change() -> None:
-    directory = with_engine()
+    directory = configured(CT)
     changes = bring(directory, settings(CT, hl7=replace(HL7, delay="PT5S")))
     assert len(changes.records) == 1
     assert (changes.before, changes.after) == (f"{ARCHIVE}\n  hl7PSUDelay: PT1M\n", f"{ARCHIVE}\n  hl7PSUDelay: PT5S\n")
 
 
 def test_other_names_replace_the_old_ones() -> None:
-    directory = with_engine()
+    directory = configured(CT)
     bring(directory, settings(CT, hl7=replace(HL7, archive="DCM4CHEE|RAD", engine="MIRTH|RAD")))
     assert not any("|LAB" in dn for dn in directory.search())
     assert directory.search()[f"hl7ApplicationName=*,{ARCHIVE}"]["hl7AcceptedSendingApplication"] == ["MIRTH|RAD"]
-
-
-def test_a_lab_whose_engine_is_gone_keeps_no_receiver() -> None:
-    directory = with_engine()
-    bring(directory, settings(CT))
-    assert not any("|LAB" in dn or ENGINE in dn for dn in directory.search())
-    assert f"hl7ApplicationName=*,{ARCHIVE}" in directory.search()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli, ld
 from ansible_collections.pacs_emr.lab.plugins.modules import archive_ldap, archive_reload
 
 from .support import run_module
-from .test_archive_config import BASE, CT, USERS, Directory, upstream
+from .test_archive_config import BASE, CT, HL7, USERS, Directory, upstream
 
 # --- archive_ldap ----------------------------------------------------------------------------------------------------
 
@@ -64,6 +65,7 @@ def configure(home: Path, check: bool = False, **changed: Any) -> dict[str, Any]
         "assigning_authority": "LABHOSP",
         "peers": [CT],
         "users": USERS,
+        "hl7": asdict(HL7),
     }
     return run_module(archive_ldap, home, check, **(given | changed))
 
@@ -80,7 +82,7 @@ def test_a_change_leaves_the_marker_until_the_reload_is_proved(tmp_path: Path, l
     assert again["changed"] is False
     assert again["pending"] is True
 
-    done = configure(tmp_path, peers=[], reloaded=True)
+    done = run_module(archive_ldap, tmp_path, project="p", base_dn=BASE, reloaded=True)
     assert done["changed"] is True
     assert done["pending"] is False
     assert not ldap.marked

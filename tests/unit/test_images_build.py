@@ -11,6 +11,7 @@ import stat
 import sys
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -131,6 +132,23 @@ def test_every_kind_of_input_counts(build: ModuleType, folder: Path, change: str
         case "lock":
             (folder / "middle" / "npm.lock").write_text("{}", encoding="utf-8")
     assert "middle" in changed(build, before)
+
+
+def test_a_link_counts_and_is_copied_as_what_it_points_to(build: ModuleType, folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("one", encoding="utf-8")
+    (folder / "middle" / "link").symlink_to(elsewhere)
+    before = digests(build)
+    elsewhere.write_text("two", encoding="utf-8")
+    assert changed(build, before) == {"middle", "top"}
+    build.copy_context(folder / "middle", tmp_path / "context")
+    assert not (tmp_path / "context" / "link").is_symlink()
+    assert (tmp_path / "context" / "link").read_text(encoding="utf-8") == "two"
+
+
+def test_no_link_leads_nowhere() -> None:
+    """It would be left out without a word."""
+    assert [path for path in IMAGES.rglob("*") if path.is_symlink() and not path.exists()] == []
 
 
 def test_what_a_checkout_decides_does_not_count(build: ModuleType, folder: Path) -> None:
@@ -349,8 +367,8 @@ def test_npm_package_with_another_content_is_refused(build: ModuleType, lab: Pat
     assert calls(lab) == ["@scope/viewer@1.2.3"] * 2, "what was refused must not be kept"
 
 
-# mvn --batch-mode --quiet --file POM dependency:copy
-MAVEN = 'cat "$4" >{state}/pom; echo "$5" >>{state}/calls; printf good >"$(dirname "$4")/engine-1.2.3.jar"'
+# mvn --batch-mode --quiet --file POM dependency:copy --global-settings SETTINGS
+MAVEN = 'cat "$4" >{state}/pom; cat "$7" >{state}/settings; echo "$5" >>{state}/calls; printf good >"$(dirname "$4")/engine-1.2.3.jar"'
 
 
 @pytest.mark.parametrize(("content", "kept"), [("good", True), ("as locked", False)])
@@ -372,6 +390,30 @@ def test_jar_is_fetched_by_maven_and_refused_with_another_content(
     assert "<groupId>org.example</groupId><artifactId>engine</artifactId><version>1.2.3</version>" in (lab / "pom").read_text(
         encoding="utf-8"
     )
+
+
+def test_maven_is_told_of_the_proxy_that_it_would_not_look_up(
+    build: ModuleType, lab: Path, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in build.PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://lab%40x:a%26b@proxy.example.org:3128")
+    monkeypatch.setenv("no_proxy", "localhost, .example.org")
+    lock = tmp_path / "maven.lock"
+    lock.write_text("{}", encoding="utf-8")
+    stub(tools, "mvn", MAVEN.format(state=lab))
+    build.fetch_maven(lock, lab, build.Log(lab / "log", verbose=False))
+    settings = ElementTree.fromstring((lab / "settings").read_text(encoding="utf-8"))
+    assert {element.tag: element.text for element in settings.findall("proxies/proxy/*")} == {
+        "id": "https",
+        "protocol": "https",
+        "host": "proxy.example.org",
+        "port": "3128",
+        "username": "lab@x",
+        "password": "a&b",
+        "nonProxyHosts": "localhost|*.localhost|*.example.org",
+    }
+    assert not (lab / "settings.xml").exists(), "its password stays behind"
 
 
 def test_missing_tool_is_installed_through_sudo(build: ModuleType, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,14 @@ def test_no_secret_is_shown(lab: Lab) -> None:
         assert not any(secret in str(answer) for secret in (PASSWORD, FILLER, "Another.pass-1"))
 
 
+def test_a_secret_that_is_asked_for_no_longer_is_not_shown_either(lab: Lab) -> None:
+    lab.run()
+    lab.secrets = {"orders_password": FILLER}
+    answer = lab.run()
+    assert diff_of(answer, "configuration map") == ("filler_password: (another one)\n", "orders_password: (that of the lab's secrets)\n")
+    assert FILLER not in str(answer)
+
+
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +251,13 @@ def test_a_template_with_a_syntax_error_is_named(lab: Lab, mirth: Mirth) -> None
 def test_a_port_in_use_is_named(lab: Lab, mirth: Mirth) -> None:
     mirth.port_in_use = {SINK}
     assert re.match("the channel sink cannot be deployed: .* no reason was given: its port is in use, or the", refusal(lab.run()))
+
+
+def test_a_refusal_leaves_no_session_behind(lab: Lab, mirth: Mirth) -> None:
+    mirth.password = PASSWORD
+    mirth.port_in_use = {SINK}
+    refusal(lab.run())
+    assert not mirth.sessions
 
 
 def test_the_reason_of_a_failed_deploy_is_the_innermost(lab: Lab, mirth: Mirth) -> None:

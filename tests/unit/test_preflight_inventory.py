@@ -356,6 +356,8 @@ NAMES = {
     "lab_assigning_authority": "LABHOSP",
     "lab_assigning_authority_oid": "2.25.117205934481166",
     "mirth_emr_msh": "MIRTH|RADLAB|OPENEMR|OEMR",
+    "mirth_db_name": "mirth",
+    "mirth_db_user": "mirth_1",
     "arc_psu_delay": "PT1M",
     "arc_psu_poll": "P1DT30S",
 }
@@ -372,6 +374,9 @@ NAMES = {
         ("lab_assigning_authority_oid", "2.25.01"),
         ("lab_assigning_authority_oid", "LABHOSP"),
         ("mirth_emr_msh", "MIRTH|RADLAB"),
+        ("mirth_db_name", "$(id)"),
+        ("mirth_db_name", "mirth?ssl=off"),
+        ("mirth_db_user", "the engine"),
         ("arc_psu_delay", "60"),
         ("arc_psu_delay", "PT"),
         ("arc_psu_poll", "P"),

@@ -70,6 +70,7 @@ def test_the_list_says_what_to_do_about_each(tmp_path: Path, tables: Tables) -> 
     tables.notices = [
         {"id": "n0a1b2c3d", "kind": "not sent", "what": "order 7: CA not sent", "age": 90},
         {"id": "n11111111", "kind": "cancellations stopped", "what": "9 orders", "age": 3 * 86400},
+        {"id": "n22222222", "kind": "not as ordered", "what": "no order has the study UID 1.2.3", "age": 4 * 86400},
     ]
     answer = run(tmp_path, "list")
     assert answer["changed"] is False
@@ -80,6 +81,8 @@ def test_the_list_says_what_to_do_about_each(tmp_path: Path, tables: Tables) -> 
         "    look at it; then make close ID=n0a1b2c3d",
         "n11111111: cancellations stopped, 3 d ago: 9 orders",
         "    raise mirth_cancel_limit if they are meant, and run site.yml; it goes by itself",
+        "n22222222: not as ordered, 4 d ago: no order has the study UID 1.2.3",
+        "    put right the study or the order, then make close ID=n22222222",
     ]
 
 
@@ -134,6 +137,7 @@ def test_closing_again_changes_nothing(tmp_path: Path, tables: Tables) -> None:
     assert answer["changed"] is True
     assert answer["lines"] == ["17: closed", "n0a1b2c3d: closed"]
     assert [statement.split()[0] for statement in tables.writes] == ["UPDATE", "DELETE"]
+    assert "content = ''" in tables.writes[0], "what needs nothing any more is still readable"
     entry["done_at"], tables.notices = "2026-11-25", []
     answer = run(tmp_path, "close", "17", "n0a1b2c3d")
     assert answer["changed"] is False
@@ -181,12 +185,25 @@ def test_a_check_and_a_look_ask_for_nothing(tmp_path: Path) -> None:
     assert mirth.writes == []
 
 
+def test_a_message_that_waits_in_its_queue_is_left_there(tmp_path: Path) -> None:
+    mirth = Mirth()
+    mirth.queued = {"5"}
+    with served(mirth) as url:
+        for check in (True, False):
+            assert run_module(mirth_reprocess, tmp_path, check, url=url, password="admin", messages=MESSAGES)["changed"] is False
+    assert mirth.writes == []
+
+
 def test_a_message_that_the_engine_does_not_take_is_named(tmp_path: Path) -> None:
     mirth = Mirth()
     mirth.lost = {"5"}
     with served(mirth) as url:
-        answer = run_module(mirth_reprocess, tmp_path, url=url, password="admin", messages=[*MESSAGES, MESSAGES[0] | {"message": "6"}])
-    assert answer["msg"].startswith("17: POST ")
+        answer = run_module(
+            mirth_reprocess, tmp_path, url=url, password="admin", messages=[*MESSAGES, MESSAGES[0] | {"id": "18", "message": "6"}]
+        )
+    assert answer["changed"] is True
+    assert list(answer["errors"]) == ["17"]
+    assert answer["errors"]["17"].startswith("17: not taken, POST ")
     assert len(mirth.writes) == 2
 
 

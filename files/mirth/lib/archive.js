@@ -47,6 +47,25 @@ function whyNotSent(control, state) {
     return control === 'CA' && state === '' ? 'no row to cancel' : '';
 }
 
+// For a message that is sent again: why it is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient.
+function refresh(c, m, control, ref) {
+    var st = dbQuery(c, 'SELECT * FROM order_state WHERE accession = ?', [ref])[0], pid = st ? st.pid : hl7Text(m, hl7First(m, 'PID'), 3, 1), p = patientGet(c, pid);
+    channelMap.put('patient', p ? pidLine(p) : '');
+    if (control !== '' && control !== 'CA' && st && st.seen !== String(sourceMap.get('seen'))) return 'superseded: ' + ref + ' was ordered or changed again since';
+    return /^A0[48]$/.test(hl7Text(m, m.segs[0], 9, 2)) && !p ? 'superseded: patient ' + pid + ' was merged or deleted since' : '';
+}
+
+function withPatient(text, line) {
+    return line === '' ? text : text.replace(/\rPID\|[^\r]*/, function () { return '\r' + (text.indexOf('\u0007') >= 0 ? hl7Bell(line) : line); });
+}
+
+// The PDF of a report is an attachment of the message that brought it, and goes when that is forgotten; the archive would be sent its token.
+function whyLost(text) {
+    var token = /\$\{ATTACH:([0-9a-f-]+):(\d+):([0-9a-f-]+)\}/.exec(text);
+    if (!token || AttachmentUtil.getMessageAttachmentIds(token[1], java.lang.Long.valueOf(token[2])).contains(new java.lang.String(token[3]))) return '';
+    return 'the PDF of this report is no longer kept: have the report sent again';
+}
+
 // What to do about an answer of the archive (mirth-patterns.md §5.3, §11.3): {status, text}. AR is not final, a database that is down
 // answers so; final are the codes that say that the message itself is wrong. A merge that was made before is done.
 function judgeAck(sent, answer) {

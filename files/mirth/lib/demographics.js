@@ -37,10 +37,11 @@ function pollTraces() {
     return rows;
 }
 
-// The log tells of every table of a patient or an order; the line of its own table is the one that counts.
+// The log tells of every table of a patient or an order; the line of its own table is the one that counts. One that cannot be read is
+// handed on as well, and refused: a person must know what it was.
 function traceOf(row) {
     var text = logText(row.comments), merged = /pid = '?(\d+)'? in table patient_data/.exec(text), deleted = /DELETE FROM patient_data WHERE pid = '?(\d+)/i.exec(text),
-        order = /procedure_order: procedure_order_id= ?'(\d+)'/.exec(text), what = null;
+        order = /procedure_order: procedure_order_id= ?'(\d+)'/.exec(text), what = text === null ? { kind: 'unreadable', old: row.id, n: row.id } : null;
     if (row.event === 'patient-merge-delete' && merged) what = { kind: 'A40', pid: row.patient_id, old: merged[1], n: row.id };
     if (row.event === 'patient-record-delete' && deleted) what = { kind: 'deleted', old: deleted[1] };
     if (row.event === 'delete' && order) what = { kind: 'order', old: order[1] };
@@ -78,6 +79,7 @@ function pollDone(row) {
 // One row's message, or one trace's. Name and birth date are read again here: a message that waited, or that an operator reprocesses,
 // must not bring back what was changed since.
 function sendPatient(what) {
+    if (what.kind === 'unreadable') throw 'line ' + what.n + " of the EMR's log is not Base64: look up whether it is of a merge or a deletion, nothing was told of it";
     if (what.kind === 'deleted') {
         dbTx('filler', function (c) { seenPut(c, 'burnt', what.old, 'deleted in the EMR'); });
         return 'patient ' + what.old + ' was deleted in the EMR, its images stay';

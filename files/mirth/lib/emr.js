@@ -48,7 +48,12 @@ function readerJson(raw) {
     return JSON.parse(String(xml['json'].toString()));
 }
 
-// `comments` of the EMR's log is Base64.
+// `comments` of the EMR's log is Base64; null where it is not.
 function logText(comments) {
-    return String(new java.lang.String(java.util.Base64.getMimeDecoder().decode(String(comments || '')), 'UTF-8'));
+    try {
+        return String(new java.lang.String(java.util.Base64.getMimeDecoder().decode(String(comments || '')), 'UTF-8'));
+    } catch (e) {
+        if (e.javaException instanceof java.lang.IllegalArgumentException) return null;
+        throw e;
+    }
 }

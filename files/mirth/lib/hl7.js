@@ -45,6 +45,11 @@ function hl7Only(m, name) {
     return found[0];
 }
 
+// A message that is continued in another one, or a segment in another one, would lose the rest.
+function hl7Uncontinued(m) {
+    if (hl7First(m, 'ADD') || hl7First(m, 'DSC') || hl7Text(m, m.segs[0], 14)) throw 'continued messages and segments (ADD, DSC, MSH-14) are not supported';
+}
+
 function hl7Repetitions(m, seg, f) {
     return seg === null || seg[f] === undefined ? [] : seg[f].split(m.d.r);
 }
@@ -66,10 +71,11 @@ function hl7Text(m, seg, f, c, s) {
     return v === '""' ? '' : v;
 }
 
-// A whole field as text: repetitions are lines, components stay readable.
-function hl7Whole(m, seg, f) {
+// A whole field as text: repetitions are lines. A field of text has no components, so what looks like their separator is a character of it
+// (10^3); the components of others stay readable.
+function hl7Whole(m, seg, f, isText) {
     return hl7Repetitions(m, seg, f).map(function (repetition) {
-        return repetition.split(m.d.c).map(function (c) { return hl7Plain(m, c); }).join(' ').replace(/ +$/, '');
+        return isText ? hl7Plain(m, repetition) : repetition.split(m.d.c).map(function (c) { return hl7Plain(m, c); }).join(' ').replace(/ +$/, '');
     }).join('\n');
 }
 
@@ -78,7 +84,7 @@ function hl7Plain(m, v) {
     var q = m.d.e.replace(/[\\^$.|?*+()[\]{}/-]/g, '\\$&');
     if (v.indexOf(m.d.e) < 0) return v;
     v = v.replace(new RegExp('((?:' + q + 'X(?:[0-9A-Fa-f]{2})+' + q + ')+)|' + q + '([FSTREPHN]|\\.(?:br|ce|fi|nf|in|ti|sp|sk)[+-]?\\d*|[CM][0-9A-Fa-f]+)' + q, 'g'),
-        function (all, hex, key) { return hex ? hl7Hex(hex.split(m.d.e)) : hl7Escaped(m.d, key); });
+        function (all, hex, key) { return hex ? hl7Hex(hex.split(m.d.e), hl7Charset(m)) : hl7Escaped(m.d, key); });
     return v.replace(/\r\n?/g, '\n');
 }
 
@@ -94,15 +100,24 @@ function hl7Escaped(d, key) {
     }
 }
 
-// A run of \X..\ escapes: UTF-8 bytes where they are that, else one character a byte. Four digits that begin with 00 are one character.
-function hl7Hex(pieces) {
+// What MSH-18 declares, UTF-8 without it; one that is not supported was refused before.
+function hl7Charset(m) {
+    var declared = hl7Raw(m, m.segs[0], 18).toUpperCase(), latin = /^8859\/([1-9]|15)$/.exec(declared);
+    return latin ? 'ISO-8859-' + latin[1] : CHARSETS[declared] || 'UTF-8';
+}
+
+// A run of \X..\ escapes: bytes of the declared character set; of UTF-8 where they are that, else one character a byte. Four digits that
+// begin with 00 are one character.
+function hl7Hex(pieces, charset) {
     var bytes = '', i, h, width, text;
     pieces.forEach(function (piece) {
         h = piece.substring(1);
         width = h.length % 4 === 0 && /^(00..)+$/.test(h) ? 4 : 2;
         for (i = 0; i < h.length; i += width) bytes += String.fromCharCode(parseInt(h.substring(i, i + width), 16));
     });
-    text = bytesToText(bytes, 'UTF-8');
+    if (!/[^\u0000-\u007F]/.test(bytes)) return bytes;
+    text = bytesToText(bytes, charset);
+    if (text === null && charset !== 'UTF-8') throw 'a hexadecimal escape is no text in ' + charset;
     return text === null ? bytes : text;
 }
 
@@ -150,7 +165,7 @@ function hl7Groups(m) {
     return { head: head, groups: groups };
 }
 
-// What an acknowledgement says; an empty code when it is none.
+// What an acknowledgement says; an empty code when it is none. Its wording stays as it is written: an escape in it must decide nothing.
 function hl7Ack(text) {
     var m, msa, err;
     try {
@@ -160,5 +175,5 @@ function hl7Ack(text) {
     }
     msa = hl7First(m, 'MSA');
     err = hl7First(m, 'ERR');
-    return { code: hl7Text(m, msa, 1), id: hl7Text(m, msa, 2), err: hl7Text(m, err, 3, 1), text: hl7Text(m, err, 8) || hl7Text(m, msa, 3) };
+    return { code: hl7Text(m, msa, 1), id: hl7Text(m, msa, 2), err: hl7Text(m, err, 3, 1), text: hl7Raw(m, err, 8) || hl7Raw(m, msa, 3) };
 }

@@ -11,6 +11,7 @@ function orderNumber(v) {
 // kept: prescriptions, insurance, guarantor and social security number end here.
 function parseOrders(raw) {
     var notes = [], text = decodeBytes(raw), m = hl7Parse(plainPlane(text, notes)), pid, patient, groups, seen = {};
+    hl7Uncontinued(m);
     if (!/[\r\n]\s*$/.test(text)) throw 'the file is not complete: its last line has no end';
     if (hl7Text(m, hl7Only(m, 'MSH'), 9, 1) !== 'ORM') throw 'not an order message: ' + hl7Text(m, m.segs[0], 9);
     pid = hl7Only(m, 'PID');
@@ -27,6 +28,7 @@ function parsePatient(m, pid, notes) {
         p = { pid: dicomId(hl7Text(m, pid, 3, 1), 64, 'the patient number'), name: personName(m, pid, 5, 1, 'the patient name', notes), dob: birthDate(hl7Text(m, pid, 7, 1)), sex: known[sex] };
     if (p.name === '') throw 'the patient has no name';                  // an empty PID-5 erases the archive's (dcm4chee.md §4.1)
     if (p.sex === undefined) throw 'sex "' + sex + '" is not known';
+    if (sex === 'A' || sex === 'N') notes.push('sex ' + sex + ' became O');
     return p;
 }
 
@@ -37,16 +39,17 @@ function procedureOf(code) {
 }
 
 function parseOrder(m, g, pid, encounter, seen, notes) {
-    var obr = g.obr, code = dicomId(hl7Text(m, obr, 4, 1), 16, 'the procedure code'), proc = procedureOf(code), start, asked;
+    var obr = g.obr, code = dicomId(hl7Text(m, obr, 4, 1), 16, 'the procedure code'), proc = procedureOf(code), placer, start, asked;
     if (!g.orc) throw 'OBR without ORC';
     if (hl7Text(m, g.orc, 1) !== 'NW') throw 'ORC-1 is "' + hl7Text(m, g.orc, 1) + '": only new orders come as files';
     start = localTime(hl7Text(m, obr, 7, 1), 'OBR-7');
     asked = localTime(hl7Text(m, g.orc, 9, 1), 'ORC-9');
-    seen[code] = (seen[code] || 0) + 1;
+    placer = orderNumber(hl7Text(m, obr, 2, 1) || hl7Text(m, g.orc, 2, 1));
+    seen[placer + ' ' + code] = (seen[placer + ' ' + code] || 0) + 1;
     return {
-        placer: orderNumber(hl7Text(m, obr, 2, 1) || hl7Text(m, g.orc, 2, 1)), code: code, occ: seen[code], pid: pid, encounter: encounter,
+        placer: placer, code: code, occ: seen[placer + ' ' + code], pid: pid, encounter: encounter,
         content: {
-            name: dicomText(hl7Text(m, obr, 4, 2) || proc.name, 64, 'the procedure name', notes), scheme: proc.scheme, modality: proc.modality, station: proc.station,
+            name: dicomText(hl7Text(m, obr, 4, 2) || proc.name, 64, 'the procedure name', notes), scheme: proc.scheme, modality: proc.modality, station: proc.station, minutes: proc.minutes,
             priority: hl7Text(m, obr, 5) === 'S' ? 'S' : 'R', start: start || asked || labNow(), timed: start !== '',
             doctor: parseDoctor(m, g, notes), reason: parseReason(m, g.rest, notes)
         }
@@ -62,7 +65,7 @@ function parseDoctor(m, g, notes) {
 function parseReason(m, rest, notes) {
     var reasons = [], diagnoses = [];
     rest.forEach(function (seg) {
-        if (seg[0] === 'OBX' && hl7Text(m, seg, 3, 1) === String($cfg('reason_question'))) reasons.push(hl7Whole(m, seg, 5));
+        if (seg[0] === 'OBX' && hl7Text(m, seg, 3, 1) === String($cfg('reason_question'))) reasons.push(hl7Whole(m, seg, 5, true));
         if (seg[0] === 'DG1') diagnoses.push(hl7Text(m, seg, 3, 2) || hl7Text(m, seg, 3, 1));
     });
     return dicomText(reasons.concat(diagnoses).filter(function (r) { return r !== ''; }).join('; '), 64, 'the reason for the examination', notes);

@@ -4,7 +4,7 @@
 // st: row of order_state, p: of patient, control: NW, XO or CA
 function buildOrm(st, p, control) {
     var o = JSON.parse(st.content), placer = st.placer + '^OPENEMR', filler = st.accession + '^' + hl7Comp($cfg('engine_application')),
-        when = '1^^^' + o.start + '^^' + o.priority, code = hl7Comp(st.code, o.name, o.scheme);
+        when = '1^^' + (o.minutes ? 'M' + o.minutes : '') + '^' + o.start + '^^' + o.priority, code = hl7Comp(st.code, o.name, o.scheme);
     return [
         archiveMsh('ORM^O01^ORM_O01', st.accession + control + st.seen, '2.3.1'),
         pidLine(p),
@@ -18,9 +18,8 @@ function buildOrm(st, p, control) {
 
 function visit(encounter) { return encounter ? hl7Comp(encounter) + '^^^' + hl7Comp($cfg('site_ns')) : ''; }
 
-// `known`: the archive may have this row already, so its state is asked for before anything is sent.
 function routeOrm(st, p, control) {
-    toArchive(buildOrm(st, p, control), { uid: st.study_uid, ref: st.accession, control: control, known: Number(st.seen) > 1 || control !== 'NW' ? 'yes' : 'no' });
+    toArchive(buildOrm(st, p, control), { uid: st.study_uid, ref: st.accession, control: control, seen: st.seen });
 }
 
 // All identifiers first, in one transaction: a file is taken whole or not at all. Safe to run again at any point.
@@ -31,8 +30,11 @@ function sendOrders(raw) {
         patient = patientGet(c, parsed.patient.pid);
         return parsed.orders.map(function (o) { return fillerMint(c, o); });
     });
-    rows.forEach(function (st) { routeOrm(st, patient, 'NW'); });
-    return rows.map(function (st) { return st.placer + ' ' + st.code + ' is ' + st.accession + ' ' + st.study_uid; }).concat(parsed.notes).join('\n');
+    // What was cancelled in the EMR before this could be told stays away: CA may have overtaken it.
+    rows.forEach(function (st) { if (st.control !== 'CA') routeOrm(st, patient, 'NW'); });
+    return rows.map(function (st) {
+        return st.placer + ' ' + st.code + ' is ' + st.accession + ' ' + st.study_uid + (st.control === 'CA' ? ', cancelled before' : '');
+    }).concat(parsed.notes).join('\n');
 }
 
 // Change (XO) or cancel (CA) what was ordered before; change: fields of the content. The same again: nothing happens.

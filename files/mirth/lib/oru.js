@@ -13,7 +13,7 @@ function partLines(st, part, n) {
     ];
 }
 
-function obxCode(code, standard) { return code[0] && code[1] ? hl7Comp(code[0], code[1], code[2] || 'L') : standard; }
+function obxCode(code, standard) { return code.length ? hl7Comp.apply(null, code) : standard; }
 
 function pdfLine(n, pdf, status, when) {
     return hl7Line('OBX', { 1: n, 2: 'ED', 3: obxCode(pdf.code, '11528-7^Radiology report^LN'), 5: '^Application^PDF^Base64^' + pdf.data, 11: status, 14: when });
@@ -36,8 +36,7 @@ function archiveReport(st, p, kind, key, lines) {
 function srLines(st, part) {
     var texts = part.texts.length ? part.texts : [{ code: [], text: part.pdfs.length ? 'see the PDF document' : '' }], n = 2;
     return partLines(st, part, 1).concat(texts.map(function (t, i) {
-        var code = t.code[2] ? obxCode(t.code, '121070^Findings^DCM') : '121070^Findings^DCM';
-        return hl7Line('OBX', { 1: ++n, 2: 'TX', 3: code, 5: hl7Esc((i ? '' : REPORT_WORD[part.status] + '\n') + t.text), 11: 'F' });
+        return hl7Line('OBX', { 1: ++n, 2: 'TX', 3: obxCode(t.code, '121070^Findings^DCM'), 5: hl7Esc((i ? '' : REPORT_WORD[part.status] + '\n') + t.text), 11: 'F' });
     }), part.notes.map(function (note) {
         return hl7Line('OBX', { 1: ++n, 2: 'TX', 3: '121106^Comment^DCM', 5: hl7Esc(note), 11: 'F' });
     }));
@@ -72,8 +71,7 @@ function emrObservations(st, part) {
 function fileReport(raw) {
     var report = parseReport(raw), key = reportKey(raw), list, p, done = {}, filed = [];
     dbTx('filler', function (c) {
-        var used = {};
-        list = report.parts.map(function (part) { return { part: part, st: matchReport(c, report.pid, part, used) }; });
+        list = report.parts.map(function (part) { return { part: part, st: matchReport(c, report.pid, part) }; });
         p = patientGet(c, report.pid);
         dbQuery(c, 'SELECT part, target FROM report_part WHERE hash = ?', [key]).forEach(function (row) { done[row.part + row.target] = true; });
     });
@@ -84,8 +82,20 @@ function fileReport(raw) {
         filed.push(part + target);
     }
     list.forEach(function (x, i) { fileInArchive(x, p, i + 1, once); });
-    once(0, 'EMR', function (hash) { fileInEmr(emrReport(list, p, 'R' + hash.substring(0, 18)), hash); });
+    byEncounter(list).forEach(function (some, k) {
+        once(0, 'EMR' + (k || ''), function (hash) { fileInEmr(emrReport(some, p, 'R' + hash.substring(0, 18)), hash); });
+    });
     return [filed.join(' ') || 'filed before'].concat(report.remarks).join('\n');
+}
+
+// OpenEMR takes a file whose PV1-19 is the encounter of all its orders.
+function byEncounter(list) {
+    var at = {}, out = [];
+    list.forEach(function (x) {
+        if (at[x.st.encounter] === undefined) at[x.st.encounter] = out.push([]) - 1;
+        out[at[x.st.encounter]].push(x);
+    });
+    return out;
 }
 
 function fileInArchive(x, p, n, once) {
@@ -110,10 +120,12 @@ function expandTokens(text) {
 
 // The same for the same control id and content. Tokens of attachments differ each time, so their content counts instead.
 function reportKey(raw) {
-    var text = String(raw).replace(/\$\{ATTACH:[0-9a-f-]{36}\}/g, '#'), list, i;
-    if (text !== String(raw)) {
-        list = AttachmentUtil.getMessageAttachments(connectorMessage);
-        for (i = 0; i < list.size(); i++) text += '|' + sha256Bytes(list.get(i).getContent());
-    }
-    return sha256(text);
+    var token = /\$\{ATTACH:([0-9a-f-]{36})\}/g, hashes = {}, sums = '', text, list, i;
+    list = token.test(String(raw)) ? AttachmentUtil.getMessageAttachments(connectorMessage) : null;
+    for (i = 0; list !== null && i < list.size(); i++) hashes[list.get(i).getId()] = sha256Bytes(list.get(i).getContent());
+    text = String(raw).replace(token, function (all, id) {              // in the order of the text: the list is in that of random numbers
+        sums += '|' + hashes[id];
+        return '#';
+    });
+    return sha256(text + sums);
 }

@@ -1,12 +1,12 @@
 // The EMR tells nobody that an order was cancelled, deleted or changed (openemr.md §3.2): the orders that are open here are compared with
 // its tables. Absence alone never cancels, it needs a trace.
 
-// Rows for the database reader: one action each.
+// Rows for the database reader: one action each. No EMR knows the orders of the lab's own proof.
 function pollOrders() {
     return emrPoll(function () {
         var open = dbTx('filler', function (c) {
                 return dbQuery(c, 'SELECT * FROM order_state WHERE placer IN ' +
-                    "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL) ORDER BY placer, code, occ");
+                    "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL AND pid <> ?) ORDER BY placer, code, occ", [$cfg('verify_patient')]);
             }), plan = reconcile(open, readEmrOrders(open));
         dbTx('filler', function (c) { limitCancels(c, plan, Number($cfg('cancel_limit'))); });
         return plan.actions.map(function (action) { return { json: JSON.stringify(action) }; });
@@ -78,7 +78,7 @@ function reconcileLines(plan, rows, order, lines) {
             omitted = lines.filter(function (line) { return line.code === code && line.omitted === '1'; }).length;
         mine.forEach(function (row, i) {
             if (!isOpen(row)) return;
-            if (i < wanted.length) changesOf(plan, row, order, wanted[i]);
+            if (i < wanted.length) changesOf(plan, row, order, wanted[i], wrong);
             else if (i < wanted.length + omitted) plan.actions.push(actionOf(row, 'CA', {}, 'marked in the EMR as not to be sent'));
             else wrong.push('procedure ' + code + ' is no longer in the order');
         });
@@ -87,10 +87,17 @@ function reconcileLines(plan, rows, order, lines) {
     if (wrong.length) plan.notices[rows[0].placer] = 'order ' + rows[0].placer + ' differs from the EMR: ' + wrong.join('; ');
 }
 
-// Time, priority and name. A changed reason comes when the order is transmitted again.
-function changesOf(plan, row, order, line) {
-    var content = JSON.parse(row.content), change = {}, notes = [], name = dicomText(plainPlane(line.name || '', notes), 64, 'the procedure name', notes),
-        priority = /^h/i.test(order.priority || '') ? 'S' : 'R', start = localTime(order.start || '', 'date_collected');
+// Time, priority and name. A changed reason comes when the order is transmitted again. What cannot be carried is a matter for a person,
+// and keeps no other order waiting.
+function changesOf(plan, row, order, line, wrong) {
+    var content = JSON.parse(row.content), change = {}, notes = [], priority = /^h/i.test(order.priority || '') ? 'S' : 'R', name, start;
+    try {
+        name = dicomText(plainPlane(line.name || '', notes), 64, 'the procedure name', notes);
+        start = localTime(order.start || '', 'date_collected');
+    } catch (e) {
+        wrong.push('procedure ' + row.code + ': ' + reasonOf(e));
+        return;
+    }
     if (start !== '' && start !== content.start) {
         change.start = start;
         change.timed = true;

@@ -16,29 +16,42 @@ function toSink(text, reason) {
     route($cfg('id_sink'), text, { fromChannel: channelName, fromId: channelId, fromMessage: String(connectorMessage.getMessageId()), reason: reason });
 }
 
-// What a queued writer answers to a failure: wait while something is away, else refuse the message.
-function queuedOrRefused(e, what) {
-    if (isOutage(e)) return ResponseFactory.getQueuedResponse(what + ' not available: ' + reasonOf(e));
+// The whole of a queued writer: fn() on its message; wait while something is away, else refuse the message.
+// aside(reason), where it is given, comes before the sink; while it is not true the message waits.
+function queued(what, fn, aside) {
+    var result;
     try {
-        toSink(connectorMessage.getRawData(), what + ': ' + reasonOf(e));
-    } catch (e2) {
-        return ResponseFactory.getQueuedResponse('the error sink is not available: ' + reasonOf(e2));
+        result = fn();
+        sinkDone();
+        return result;
+    } catch (e) {
+        return isOutage(e) ? ResponseFactory.getQueuedResponse(what + ' not available: ' + reasonOf(e)) : refuse(what, reasonOf(e), aside);
     }
-    return ResponseFactory.getErrorResponse('refused: ' + reasonOf(e));
 }
 
-// A message that was refused once and has been processed now: its entry in the sink is done.
+// ERROR ends the queueing: only when the sink has the message and the reason.
+function refuse(what, reason, aside) {
+    try {
+        if (aside && !aside(reason)) return ResponseFactory.getQueuedResponse('refused; its file is to be moved first');
+        toSink(connectorMessage.getRawData(), what + ': ' + reason);
+    } catch (e) {
+        return ResponseFactory.getQueuedResponse('refused, and it cannot be put aside: ' + reasonOf(e));
+    }
+    return ResponseFactory.getErrorResponse('refused: ' + reason);
+}
+
+// A message that was refused once and has been processed now: its entry in the sink is done, and what it holds is needed no more.
 function sinkDone() {
     if (sourceMap.get('reprocessed') === null) return;
     dbTx('filler', function (c) {
-        dbExec(c, 'UPDATE sink SET done_at = now() WHERE channel_id = ? AND message = ? AND done_at IS NULL', [channelId, connectorMessage.getMessageId()]);
+        dbExec(c, "UPDATE sink SET done_at = now(), content = '' WHERE channel_id = ? AND message = ? AND done_at IS NULL", [channelId, connectorMessage.getMessageId()]);
     });
 }
 
 function sinkKeep(text) {
     dbTx('filler', function (c) {
         dbExec(c, 'INSERT INTO sink (channel, channel_id, message, reason, content) VALUES (?, ?, ?, ?, ?) ON CONFLICT (channel_id, message) DO UPDATE' +
-            ' SET reason = excluded.reason, at = now(), done_at = NULL, claimed_at = NULL',
+            ' SET reason = excluded.reason, content = excluded.content, at = now(), done_at = NULL, claimed_at = NULL',
         [sourceMap.get('fromChannel'), sourceMap.get('fromId'), sourceMap.get('fromMessage'), sourceMap.get('reason'), String(text).replace(/\u0000/g, '')]);
     });
 }

@@ -13,8 +13,11 @@ function imagesArrived(raw) {
     if (uid === '') return 'no study is named';
     study = archiveGet('/aets/' + $cfg('arc_aet') + '/rs/studies?includefield=all&StudyInstanceUID=' + uid)[0];
     images = dcmValues(study, '00080061').filter(function (modality) { return !/^(SR|DOC|PR|KO)$/.test(modality); });
-    if (!images.length) return study ? 'no images yet' : 'the study is gone';
-    return dbTx('filler', function (c) { return noteImages(c, uid, images, String(dcmValue(study, '00100020')), String(dcmValue(study, '00080050'))); });
+    return dbTx('filler', function (c) {
+        if (images.length) return noteImages(c, uid, images, String(dcmValue(study, '00100020')), String(dcmValue(study, '00080050')));
+        noticeOver(c, 'not as ordered', uid);
+        return study ? 'no images yet' : 'the study is gone';
+    });
 }
 
 function noteImages(c, uid, images, pid, accession) {

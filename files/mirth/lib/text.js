@@ -112,16 +112,17 @@ function parseDigits(digits, what) {
     try {
         return java.time.LocalDateTime.parse(digits, format);
     } catch (e) {
-        throw what + ' is no time: ' + digits;
+        throw what + ' is no time';
     }
 }
 
+// Reasons name no values here: they could be dates of birth, and are shown to whoever looks after the engine.
 // HL7 time → fourteen digits in the lab's zone, because the archive ignores offsets (dcm4chee.md §4.2); '' for none.
 // OpenEMR writes zeros, or a negative year, for a date that is not set.
 function localTime(v, what) {
     var x = /^(\d{8})(\d{2}(?:\d{2}){0,2})?(?:\.\d+)?([+-]\d{4})?$/.exec(v), time;
     if (v === '' || v.charAt(0) === '-' || /^0+$/.test(v)) return '';
-    if (!x) throw what + ' is no time: ' + v;
+    if (!x) throw what + ' is no time';
     time = parseDigits((x[1] + (x[2] || '') + '000000').substring(0, 14), what);
     if (x[2] && x[3]) time = time.atOffset(java.time.ZoneOffset.of(x[3])).atZoneSameInstant(labZone()).toLocalDateTime();
     return digitsOf(time);
@@ -131,7 +132,7 @@ function localTime(v, what) {
 function birthDate(v) {
     var day = v.substring(0, 8);
     if (day === '' || /^0+$/.test(v)) return '';
-    if (!/^\d{8}/.test(v)) throw 'the date of birth is no day: ' + v;
+    if (!/^\d{8}/.test(v)) throw 'the date of birth is no day';
     parseDigits(day + '000000', 'the date of birth');
     return day;
 }

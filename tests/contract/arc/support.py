@@ -9,8 +9,8 @@ import copy
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,16 +85,23 @@ class Trio:
         self.ldap.exec("ldapmodify", "-x", "-D", "cn=admin,dc=dcm4che,dc=org", "-w", LDAP_PASSWORD, stdin=ldif)
 
     @contextmanager
-    def issuer(self, value: str) -> Iterator[None]:
-        """Let the archive put another issuer into objects that have none, for a while."""
-        rule = f"dn: {ISSUER_RULE}\nchangetype: modify\nreplace: dcmMergeAttribute\ndcmMergeAttribute: "
-        self.modify(f"{rule}IssuerOfPatientID={value}\n")
-        assert self.reload() == 204
+    def settings(self, dn: str, now: Mapping[str, str | None], then: Mapping[str, str | None]) -> Iterator[None]:
+        """Give an entry other values for a while; None removes one."""
+
+        def write(values: Mapping[str, str | None]) -> None:
+            changes = "\n-\n".join(f"replace: {name}" + (f"\n{name}: {value}" if value else "") for name, value in values.items())
+            self.modify(f"dn: {dn}\nchangetype: modify\n{changes}\n")
+            assert self.reload() == 204
+
+        write(now)
         try:
             yield
         finally:
-            self.modify(f"{rule}{ISSUER_HASH}\n")
-            assert self.reload() == 204
+            write(then)
+
+    def issuer(self, value: str, rule: str = ISSUER_RULE) -> AbstractContextManager[None]:
+        """Let the archive put another issuer into objects that have none, for a while."""
+        return self.settings(rule, {"dcmMergeAttribute": f"IssuerOfPatientID={value}"}, {"dcmMergeAttribute": ISSUER_HASH})
 
     def register(self, title: str, port: int) -> None:
         """Register an AE that listens on this host (§2.2)."""

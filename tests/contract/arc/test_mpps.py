@@ -6,7 +6,7 @@ import pytest
 
 from .hl7 import ARCHIVE, ISSUER, accepted, adt, new_pid, patient
 from .orders import Order, end_mpps, mpps, state, worklist
-from .support import ISSUER_HASH, SUCCESS, Trio, first
+from .support import SUCCESS, Trio, first
 
 
 @pytest.mark.parametrize("called", ["DCM4CHEE", "WORKLIST"])
@@ -64,17 +64,11 @@ def test_default_issuer_makes_a_second_patient(trio: Trio) -> None:
 @pytest.mark.parametrize("called", ["DCM4CHEE", "WORKLIST"])
 def test_constant_issuer(trio: Trio, called: str) -> None:
     """§4.4: with the OnMPPS rule of the called AE the step is the HL7 patient's, also with another spelling."""
-    rule = f"dn: cn=SupplementIssuerOfPatientIDOnMPPS,dicomAETitle={called},{ARCHIVE}\nchangetype: modify\nreplace: dcmMergeAttribute\n"
-    trio.modify(f"{rule}dcmMergeAttribute: IssuerOfPatientID={ISSUER}\n")
-    assert trio.reload() == 204
-    try:
+    with trio.issuer(ISSUER, f"cn=SupplementIssuerOfPatientIDOnMPPS,dicomAETitle={called},{ARCHIVE}"):
         order = Order()
         accepted(trio, order.orm())
         assert mpps(trio, order, called, PatientName="Quilfeather^Marisol")[1] == SUCCESS
         assert [first(match, "00100010")["Alphabetic"] for match in patient(trio, order.pid)] == ["Quillfeather^Marisol^T"]
-    finally:
-        trio.modify(f"{rule}dcmMergeAttribute: {ISSUER_HASH}\n")
-        assert trio.reload() == 204
 
 
 def test_merged_patient(trio: Trio) -> None:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -98,8 +98,7 @@ def register(trio: Trio, name: str, port: int) -> None:
     )
 
 
-@contextmanager
-def updates(trio: Trio, receiver: str, **settings: str | None) -> Iterator[None]:
+def updates(trio: Trio, receiver: str, **settings: str | None) -> AbstractContextManager[None]:
     """Set the device's status updates for a while; a setting of None is left out."""
     values = {
         "hl7PSUAction": "SEND_NOTIFICATION",
@@ -111,15 +110,7 @@ def updates(trio: Trio, receiver: str, **settings: str | None) -> Iterator[None]
         "hl7PSUReceivingApplication": receiver,
         **settings,
     }
-    names = "\n-\n".join(f"replace: {name}" + (f"\n{name}: {value}" if value else "") for name, value in values.items())
-    clear = "\n-\n".join(f"replace: {name}" for name in values)
-    trio.modify(f"dn: {ARCHIVE}\nchangetype: modify\n{names}\n")
-    assert trio.reload() == 204
-    try:
-        yield
-    finally:
-        trio.modify(f"dn: {ARCHIVE}\nchangetype: modify\n{clear}\n")
-        assert trio.reload() == 204
+    return trio.settings(ARCHIVE, values, dict.fromkeys(values))
 
 
 def images_of(order: Order, **attributes: Any) -> Dataset:
@@ -249,17 +240,9 @@ def test_refused_message_is_not_repeated(trio: Trio, receiver: Receiver) -> None
         assert "answered AE, not repeated" in trio.arc.logs()
 
 
-@contextmanager
-def quick_retries(trio: Trio) -> Iterator[None]:
+def quick_retries(trio: Trio) -> AbstractContextManager[None]:
     """Retry after a second (the queue HL7Send of the device)."""
-    dn = f"dn: dcmQueueName=HL7Send,{ARCHIVE}\nchangetype: modify\nreplace: dcmRetryDelay\ndcmRetryDelay: "
-    trio.modify(f"{dn}PT1S\n")
-    assert trio.reload() == 204
-    try:
-        yield
-    finally:
-        trio.modify(f"{dn}PT30S\n")
-        assert trio.reload() == 204
+    return trio.settings(f"dcmQueueName=HL7Send,{ARCHIVE}", {"dcmRetryDelay": "PT1S"}, {"dcmRetryDelay": "PT30S"})
 
 
 def test_receiver_that_is_down(trio: Trio, receiver: Receiver) -> None:

@@ -69,6 +69,17 @@ def test_moved_with_its_time(server: Server, pushed: Pushed, folder: Path) -> No
     assert answer_of(server.messages(channel_id)[0][1]) == "MSH|Zoë 山田a.txt"
 
 
+@pytest.mark.parametrize(("action", "where"), [("NONE", "in"), ("MOVE", "error")])
+def test_file_that_cannot_be_stored(server: Server, pushed: Pushed, folder: Path, action: str, where: str) -> None:
+    """P §4.3: PostgreSQL takes no NUL, so nothing is stored: errorReadingAction, and not errorResponseAction, says what becomes of it."""
+    channel_id = reader(pushed, folder, errorReadingAction=action)
+    drop(folder, "a.txt", b"MSH|a\0b\r", age=80)
+    drop(folder, "b.txt", age=70)
+    wait_for_names(folder, "done", ["b.txt"])
+    wait_for_names(folder, where, ["a.txt"])
+    assert server.statuses(channel_id, 0) == ["TRANSFORMED"]
+
+
 def test_refused_file_is_moved_aside(server: Server, pushed: Pushed, folder: Path) -> None:
     """P §4.3: ERROR and the file in the error folder; the others go on."""
     channel_id = reader(pushed, folder)

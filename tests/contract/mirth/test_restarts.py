@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from waiting import wait_for
 
 from ..conftest import Container, Engine, docker
-from .support import EXTERNAL, ROUTED, Pushed, Receiver, Sender, Server, acknowledgement, adt, run_database, run_engine
+from .support import EXTERNAL, ROUTED, Pushed, Receiver, Sender, Server, acknowledgement, adt, frame, read_frame, run_database, run_engine
 from .test_messages import sender
 
 pytestmark = pytest.mark.skipif(bool(EXTERNAL), reason="kills and restarts containers")
@@ -73,6 +74,66 @@ def test_under_load(lab: tuple[Server, Container], event: str) -> None:
     assert sorted(set(got)) == list(range(MESSAGES)), "lost"
     assert got == sorted(got), "out of order"
     assert len(got) - MESSAGES <= 4
+
+
+def psql(database: Container, statement: str) -> str:
+    return database.exec("psql", "-h", "/var/run/postgresql", "-U", "mirth", "-qAt", "-c", statement, check=False)
+
+
+@contextmanager
+def connection_breaks(database: Container) -> Iterator[None]:
+    """Break the next connection that writes, while it does: what is done in the block waits for a lock, and is cut off there."""
+    lock = (
+        "BEGIN; SET LOCAL application_name = 'breaker'; DO $$ DECLARE t regclass; BEGIN"
+        " FOR t IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+        " LOOP EXECUTE format('LOCK TABLE %s IN EXCLUSIVE MODE', t);"
+        " END LOOP; END $$; SELECT pg_sleep(60)"
+    )
+    held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'breaker' AND query ~ 'pg_sleep' AND wait_event = 'PgSleep'"
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query !~* 'd_ms[0-9]'"
+    breaker = threading.Thread(target=psql, args=(database, lock))
+    breaker.start()
+    try:
+        wait_for(lambda: "" if psql(database, held).strip() == "1" else "nothing is locked", 20, pause=0.1)
+        yield
+        wait_for(lambda: "" if psql(database, cut).strip() else "nothing waits", 20, pause=0.1)
+    finally:
+        psql(database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'breaker'")
+        breaker.join()
+
+
+def is_answered(client: Sender) -> bool:
+    try:
+        return read_frame(client.connection) != b""
+    except TimeoutError:
+        return False
+
+
+def test_connection_that_breaks(lab: tuple[Server, Container]) -> None:
+    """Channel.dispatchRawMessage of 4.5.2: an error before the message is stored is the source's, which gives no answer; one after it
+    leaves the message RECEIVED, without an answer, until the channel starts again."""
+    server, database = lab
+    settings = {"listenerConnectorProperties.port": str(PORT), **ROUTED}
+    source = {"type": "tcp", "data": "HL7V2", "set": settings}
+    step = "if (String(connectorMessage.getRawData()).indexOf('|slow|') > 0) java.lang.Thread.sleep(4000); return 'done';"
+    channel_id = Pushed(server).push(
+        {"source": source, "destinations": [{"name": "out", "type": "js", "data": "RAW", "script": "out.js"}]}, {"out.js": step}
+    )
+    lost, slow = Sender(server.host, PORT, timeout=5), Sender(server.host, PORT, timeout=5)
+    with connection_breaks(database):
+        lost.connection.sendall(frame(adt("lost")))
+    assert not is_answered(lost)
+    assert server.statuses(channel_id, 0) == []
+    slow.connection.sendall(frame(adt("slow")))
+    server.wait_for_statuses(channel_id, ["RECEIVED"], 0)
+    with connection_breaks(database):
+        pass
+    assert not is_answered(slow)
+    assert server.statuses(channel_id, 0) == ["RECEIVED"]
+    assert "MSA|AA|next" in Sender(server.host, PORT).ask(adt("next"))
+    for action in ("_stop", "_start"):
+        assert server.call("POST", f"/channels/{channel_id}/{action}?returnErrors=true").status_code == 204
+    server.wait_for_statuses(channel_id, ["TRANSFORMED", "TRANSFORMED"], 0)
 
 
 def kill_engine(server: Server, database: Container, peer: Receiver) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .support import JSON, ROUTED, TEXT, XML, Element, Pushed, Server, mirth_tree, only_standin
+from .support import JSON, TEXT, XML, Element, Pushed, Server, mirth_tree, only_standin
 
 INVALID = "This channel is invalid. Verify all required extensions are loaded correctly."
 SOURCE = {"type": "tcp", "data": "HL7V2", "set": {"listenerConnectorProperties.port": "0"}}
@@ -59,6 +59,14 @@ def test_what_is_read_back_is_what_was_saved(server: Server, pushed: Pushed) -> 
     found = server.get(f"/channels/{xml.findtext('id')}")
     assert mirth_tree.comparable(found) == mirth_tree.comparable(xml)
     assert found.findtext("exportData/metadata/pruningSettings/pruneContentDays") == "7"
+
+
+def test_long_code_is_read_back_as_it_was_saved(server: Server, pushed: Pushed) -> None:
+    """Brackets stand everywhere in code, also where a parser's buffer ends."""
+    xml = channel(pushed)
+    mirth_tree.put(xml, "description", "".join(f"[{n}];\n" for n in range(20000)))
+    server.put(xml)
+    assert mirth_tree.comparable(server.get(f"/channels/{xml.findtext('id')}")) == mirth_tree.comparable(xml)
 
 
 def test_forms(server: Server, pushed: Pushed) -> None:
@@ -307,10 +315,12 @@ def test_what_the_standin_lacks_fails_the_deploy(server: Server, pushed: Pushed,
 @only_standin
 def test_connectors_that_it_lacks_fail_the_deploy(server: Server, pushed: Pushed) -> None:
     """A File Writer is stored, and its deploy says that it is not there."""
-    destination = {"name": "out", "type": "file", "data": "RAW"}
-    made = pushed.make({"source": {"type": "channel", "data": "RAW", "set": ROUTED}, "destinations": [destination]}, {})
-    server.put(made)
-    assert server.get(f"/channels/{made.id}").findtext("description") == ""
-    answer = server.deploy(made.id)
+    xml = channel(pushed)
+    writer = "com.mirth.connect.connectors.file.FileDispatcherProperties"
+    mirth_tree.part(xml, "destinationConnectors/connector/properties").set("class", writer)
+    server.put(xml)
+    channel_id = xml.findtext("id") or ""
+    assert server.get(f"/channels/{channel_id}").findtext("description") == ""
+    answer = server.deploy(channel_id)
     assert answer.status_code == 500
-    assert "com.mirth.connect.connectors.file.FileDispatcherProperties is not implemented" in answer.text
+    assert f"{writer} is not implemented" in answer.text

@@ -4,12 +4,12 @@ var verdict;
 if (String(responseStatus) === 'QUEUED') {
     if (String($('guard')) !== '') responseStatusMessage = String($('guard'));
 } else {
-    verdict = judgeAck(hl7Parse(connectorMessage.getEncodedData()), response.getMessage());
     try {
+        verdict = judgeAck(hl7Parse(connectorMessage.getEncodedData()), response.getMessage());
         if (verdict.status === 'ERROR') toSink(connectorMessage.getEncodedData(), 'archive ' + verdict.text);
         if (verdict.status === 'SENT') sinkDone();
     } catch (e) {
-        verdict = { status: 'QUEUED', text: 'the error sink is not available: ' + reasonOf(e) };
+        verdict = { status: 'QUEUED', text: 'answered, and that cannot be noted: ' + reasonOf(e) };
     }
     responseStatus = { SENT: SENT, QUEUED: QUEUED, ERROR: ERROR }[verdict.status];
     responseStatusMessage = verdict.text;

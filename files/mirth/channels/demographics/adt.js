@@ -1,8 +1,1 @@
-var result;
-try {
-    result = sendPatient(readerJson(connectorMessage.getRawData()));
-    sinkDone();
-    return result;
-} catch (e) {
-    return queuedOrRefused(e, 'patient');
-}
+return queued('patient', function () { return sendPatient(readerJson(connectorMessage.getRawData())); });

@@ -2,7 +2,10 @@
 try {
     parseOrders(connectorMessage.getRawData());
 } catch (e) {
-    toSink(connectorMessage.getRawData(), 'order file ' + sourceMap.get('originalFilename') + ': ' + reasonOf(e));
-    explainOrder(reasonOf(e));
+    try {
+        explainOrder(reasonOf(e));
+    } finally {
+        toSink(connectorMessage.getRawData(), 'order file ' + sourceMap.get('originalFilename') + ': ' + reasonOf(e));
+    }
     throw e;
 }

@@ -1,8 +1,1 @@
-var result;
-try {
-    result = changeOrder(readerJson(connectorMessage.getRawData()));
-    sinkDone();
-    return result;
-} catch (e) {
-    return queuedOrRefused(e, 'change of an order');
-}
+return queued('change of an order', function () { return changeOrder(readerJson(connectorMessage.getRawData())); });

@@ -1,8 +1,1 @@
-var result;
-try {
-    result = fileReport(connectorMessage.getRawData());
-    sinkDone();
-    return result;
-} catch (e) {
-    return queuedOrRefused(e, 'report');
-}
+return queued('report', function () { return fileReport(connectorMessage.getRawData()); });

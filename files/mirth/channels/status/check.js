@@ -1,8 +1,1 @@
-var result;
-try {
-    result = imagesArrived(connectorMessage.getRawData());
-    sinkDone();
-    return result;
-} catch (e) {
-    return queuedOrRefused(e, 'status update');
-}
+return queued('status update', function () { return imagesArrived(connectorMessage.getRawData()); });

@@ -197,7 +197,8 @@ public final class Channel {
         return dispatch(raw).response();
     }
 
-    /** Stores a message and processes it. When this returns all of it is committed. Throws SQLException when it could not be stored, IllegalStateException when stopped. */
+    /** Stores a message and processes it. When this returns it is stored, and committed whole where there is an answer: when the connection breaks in
+     * between there is none, as on the product. Throws SQLException when it could not be stored, IllegalStateException when stopped. */
     public Result dispatch(RawMessage raw) throws SQLException, InterruptedException {
         return dispatch(raw, 0);
     }
@@ -239,7 +240,7 @@ public final class Channel {
         }
     }
 
-    private Result process(ConnectorMessage message, Collection<Number> only) throws SQLException, InterruptedException {
+    private Result process(ConnectorMessage message, Collection<Number> only) throws InterruptedException, SQLException {
         for (Destination destination : destinations) message.destinations.put(destination.name, destination.metaDataId);
         Map<String, Integer> all = new LinkedHashMap<>(message.destinations);
         try {
@@ -275,11 +276,16 @@ public final class Channel {
         Response answer = answer(message, whole);
         if (answer != null) message.response = Api.response(answer).xml();
         for (ConnectorMessage each : whole) asStored(each);
-        durably(() -> store.tx(c -> {
-            for (ConnectorMessage each : whole) Store.save(c, each);
-            Store.processed(c, id, message.messageId);
-            return null;
-        }));
+        try {
+            durably(() -> store.tx(c -> {
+                for (ConnectorMessage each : whole) Store.save(c, each);
+                Store.processed(c, id, message.messageId);
+                return null;
+            }));
+        } catch (SQLException error) {
+            log.error("Message " + message.messageId + " stays as it was received until the channel starts again", error);
+            return new Result(message.messageId, null);
+        }
         for (Destination destination : destinations) destination.wake();
         return new Result(message.messageId, answer);
     }
@@ -320,30 +326,22 @@ public final class Channel {
         return whole.stream().skip(1).map(each -> each.status).max((a, b) -> gravity.indexOf(a) - gravity.indexOf(b)).orElse(Status.SENT);
     }
 
-    /** Work that waits for the database as long as it is away. */
+    /** Work that waits for a connection to the database. */
     public interface Durable {
         void run() throws SQLException;
     }
 
-    /** Does it, again each second while the database cannot be had. Throws SQLException for every other error, InterruptedException when the channel stops. */
+    /** Does it, again each second while no connection can be had. Throws SQLException for every other error, that of a connection which breaks among
+     * them; InterruptedException when the channel stops. */
     public void durably(Durable work) throws SQLException, InterruptedException {
         while (true) {
             try {
                 work.run();
                 return;
-            } catch (SQLException error) {
-                if (!isOutage(error)) throw error;
+            } catch (Store.Away error) {
                 log.error("Waiting for the database", error);
                 Thread.sleep(1000);
             }
         }
-    }
-
-    private static boolean isOutage(SQLException error) {
-        for (Throwable each = error; each != null; each = each.getCause()) {
-            if (each instanceof java.sql.SQLTransientException || each instanceof java.io.IOException) return true;
-            if (each instanceof SQLException sql && sql.getSQLState() != null && sql.getSQLState().matches("(08|57P|53).*")) return true;
-        }
-        return false;
     }
 }

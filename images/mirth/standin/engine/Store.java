@@ -53,6 +53,13 @@ public final class Store {
         T run(Connection connection) throws Exception;
     }
 
+    /** No connection could be had, so nothing was done. */
+    public static final class Away extends SQLException {
+        Away(SQLException cause) {
+            super(cause.getMessage(), cause.getSQLState(), cause);
+        }
+    }
+
     private final HikariDataSource pool;
 
     /** Connects and makes the tables. Throws SQLException when the database cannot be had, IllegalStateException when it is another's. */
@@ -88,9 +95,17 @@ public final class Store {
         pool.close();
     }
 
-    /** Runs `work` and commits; anything that it throws rolls back. Throws SQLException, and unchecked what else `work` throws. */
+    private Connection connection() throws Away {
+        try {
+            return pool.getConnection();
+        } catch (SQLException error) {
+            throw new Away(error);
+        }
+    }
+
+    /** Runs `work` and commits; anything that it throws rolls back. Throws Away, SQLException, and unchecked what else `work` throws. */
     public <T> T tx(Work<T> work) throws SQLException {
-        try (Connection c = pool.getConnection()) {
+        try (Connection c = connection()) {
             c.setAutoCommit(false);
             try {
                 T result = work.run(c);
