@@ -1,7 +1,7 @@
 """What the lab sets in the archive's LDAP, as entries; the plan of changes that leads there. Pure: no LDAP is asked here.
 
-Shapes and names: dcm4chee-lab.ldif items 1, 2, 3, 6 and 7, dcm4chee.md §2.1, §2.2 and §4. Its item 4 (orders without ORC-5) is not needed:
-the engine sends SC and CA. Neither is item 5 (stations by modality): it sends the station in ORC-18.
+Shapes and names: dcm4chee-lab.ldif items 1 to 4, 6 and 7, dcm4chee.md §2.1, §2.2 and §4. Its item 5 (stations by modality) is not needed:
+the engine sends the station in ORC-18.
 """
 
 from __future__ import annotations
@@ -27,6 +27,14 @@ LISTENING = {"DICOM", "HL7", "HL7_MLLP2"}
 ENGINE = "hl7-engine"
 #: What the archive takes from the engine; `*` would have it answer AA to types that it does not know (dcm4chee.md §4.1).
 MESSAGE_TYPES = ["ADT^A04", "ADT^A08", "ADT^A40", "ORM^O01", "ORU^R01"]
+
+#: State of a worklist row → ``ORC-1_ORC-5`` that lead to it: upstream's, and those of an order that says nothing in ORC-5, which upstream
+#: refuses with AE (dcm4chee.md §4.2).
+ORDER_STATUS = {
+    "SCHEDULED": ["NW_SC", "NW_IP", "XO_SC", "NW_", "XO_"],
+    "CANCELED": ["CA_CA", "CA_"],
+    "DISCONTINUED": ["DC_CA", "DC_"],
+}
 
 
 @dataclass(frozen=True)
@@ -177,6 +185,8 @@ def wanted_hl7(settings: Settings, hl7: Hl7) -> dict[str, Attributes]:
         "hl7PSUSendingApplication": [hl7.archive],
         "hl7PSUReceivingApplication": [hl7.engine],
     }
+    for status, controls in ORDER_STATUS.items():
+        entries[f"dcmSPSStatus={status},{settings.archive}"] = {"hl7OrderControlStatus": controls}
     return entries
 
 

@@ -25,6 +25,10 @@ API_PORT = 8443
 NO_REASON = "no reason was given"
 JSON, TEXT, XML = "application/json", "text/plain", "application/xml"
 
+#: How modules are told where the server is: the container of a Compose project, or a URL; and the lab's password.
+SERVER = {"project": {"type": "str"}, "url": {"type": "str"}, "password": {"type": "str", "required": True, "no_log": True}}
+ONE_OF = ("project", "url")
+
 
 class MirthError(Exception):
     """Something that the server refused, or that it did not do; one sentence with the cause."""

@@ -9,14 +9,14 @@ from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config
 FILTER = (
     "(|(objectClass=dicomDevice)(objectClass=dicomNetworkConnection)(objectClass=dicomNetworkAE)(objectClass=dicomUniqueAETitle)"
     "(objectClass=hl7Application)(objectClass=hl7UniqueApplicationName)"
-    f"(cn=SupplementIssuerOfPatientID*)(objectClass=inetOrgPerson)(cn={archive_config.MARKER}))"
+    f"(cn=SupplementIssuerOfPatientID*)(dcmSPSStatus=*)(objectClass=inetOrgPerson)(cn={archive_config.MARKER}))"
 )
 ATTRIBUTES = [
     *("objectClass", "cn", "uid", "userPassword", "dcmProtocol", "dcmMergeAttribute"),
     *("dicomDeviceName", "dicomDescription", "dicomInstalled", "dicomHostname", "dicomPort"),
     *("dicomAETitle", "dicomAssociationInitiator", "dicomAssociationAcceptor", "dicomNetworkConnectionReference"),
     *("hl7ApplicationName", "hl7AcceptedSendingApplication", "hl7AcceptedMessageType", "hl7DefaultCharacterSet", "hl7SendingCharacterSet"),
-    *("hl7ScheduledProtocolCodeInOrder", "hl7ScheduledStationAETInOrder", "hl7ORUAction"),
+    *("hl7ScheduledProtocolCodeInOrder", "hl7ScheduledStationAETInOrder", "hl7OrderControlStatus", "hl7ORUAction"),
     *("hl7PSUAction", "hl7PSUTrigger", "hl7PSUMessageType", "hl7PSUDelay", "hl7PSUTaskPollingInterval"),
     *("hl7PSUSendingApplication", "hl7PSUReceivingApplication"),
 ]

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli, mirth_api
-from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import PAUSE, TEXT, Api, MirthError, address
+from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import ONE_OF, PAUSE, SERVER, TEXT, Api, MirthError, address
 from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_tree import Element, LacksPartError, comparable, part, serialised, tree
 
 #: A key of the configuration map: it differs, or channels that read it are not deployed yet.
@@ -28,10 +28,7 @@ def main() -> None:
     """Write what differs. Returns ``changed``, ``deployed`` (names of channels) and a diff without secrets."""
     module = AnsibleModule(
         argument_spec={
-            # Where the server is: the container of a Compose project, or a URL.
-            "project": {"type": "str"},
-            "url": {"type": "str"},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **SERVER,
             "map": {"type": "dict", "required": True},
             "secret_map": {"type": "dict", "required": True, "no_log": True},
             "library": {"type": "str", "required": True},
@@ -48,8 +45,8 @@ def main() -> None:
             "event_days": {"type": "int", "required": True},
             "patience": {"type": "int", "default": 120},
         },
-        mutually_exclusive=[("project", "url")],
-        required_one_of=[("project", "url")],
+        mutually_exclusive=[ONE_OF],
+        required_one_of=[ONE_OF],
         supports_check_mode=True,
     )
     try:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pacs_emr.lab.plugins.module_utils import docker_cli
-from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import USER, Api, MirthError, UnauthorisedError, address
+from ansible_collections.pacs_emr.lab.plugins.module_utils.mirth_api import (
+    ONE_OF,
+    SERVER,
+    USER,
+    Api,
+    MirthError,
+    UnauthorisedError,
+    address,
+)
 
 
 def main() -> None:
@@ -17,10 +25,7 @@ def main() -> None:
     """
     module = AnsibleModule(
         argument_spec={
-            # Where the server is: the container of a Compose project, or a URL.
-            "project": {"type": "str"},
-            "url": {"type": "str"},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **SERVER,
             "messages": {
                 "type": "list",
                 "elements": "dict",
@@ -28,8 +33,8 @@ def main() -> None:
                 "options": {"id": {"type": "str"}, "channel_id": {"type": "str"}, "message": {"type": "str"}},
             },
         },
-        mutually_exclusive=[("project", "url")],
-        required_one_of=[("project", "url")],
+        mutually_exclusive=[ONE_OF],
+        required_one_of=[ONE_OF],
         supports_check_mode=True,
     )
     messages = module.params["messages"]

@@ -44,6 +44,15 @@ def field(segment: hl7.Segment, number: int, component: int = 1) -> str:
         return ""
 
 
+def send_and_hang_up(where: Address, text: str) -> None:
+    """Send one message and close the connection without reading the answer. Raises AssertionError when there is no connection."""
+    try:
+        with socket.create_connection((where.host, where.port), CONNECT_SECONDS) as line:
+            line.sendall(START + text.encode() + END)
+    except OSError as error:
+        raise AssertionError(f"MLLP at {where}: {error}") from error
+
+
 def send(where: Address, text: str, encoding: str = "utf-8") -> Acknowledgement:
     """Send one message on a connection of its own and return the answer. Raises AssertionError when there is none."""
     try:

@@ -192,6 +192,21 @@ def test_merge_brings_studies_and_orders_to_the_survivor(told: Told, clinic: Cli
     assert told.studies(survivor) == both
 
 
+def test_merge_of_a_merge_brings_the_studies_to_the_last_survivor(told: Told, clinic: Clinic, chart: Chart, procedure: Procedure) -> None:
+    """The one between is perhaps never told to the archive: the poll finds both merges at once."""
+    old, last = chart.register("Chain^First"), chart.register("Chain^Last")
+    (row,) = place(clinic, chart.order(old, procedure))
+    clinic.store(row)
+    told.wait_for_name(last, "Chain^Last")
+    between = chart.register("Chain^Between")
+    chart.merge(old, between)
+    chart.merge(between, last)
+    study = row.item.StudyInstanceUID
+    wait_for(lambda: "" if told.studies(last) == {study} else "the last survivor does not have the study", EFFECT_SECONDS)
+    assert told.studies(old) == told.studies(between) == set()
+    assert not told.refused()
+
+
 @pytest.mark.parametrize("gone", ["merged", "deleted"])
 def test_number_that_is_used_again_is_refused_and_the_reason_names_the_way_out(
     told: Told, clinic: Clinic, chart: Chart, procedure: Procedure, gone: str

@@ -15,9 +15,9 @@ from pynetdicom import AE
 from pynetdicom.sop_class import ModalityWorklistInformationFind  # type: ignore[attr-defined]  # pynetdicom makes these names at import
 from waiting import wait_for
 
-from .dimse import PENDING
+from .dimse import PENDING, SUCCESS
 from .emr import Order, Procedure
-from .lab import Engine, Lab
+from .lab import Engine
 from .orders import EFFECT_SECONDS, NUMBERS, Clinic, fresh_person
 from .test_order_to_report import STATUS_SECONDS
 from .web import DicomWeb, value
@@ -139,23 +139,50 @@ def test_late_order_again_does_not_reopen_a_completed_step(clinic: Clinic, proce
 # --- consoles (cases.md F-DCM-2, 4) ----------------------------------------------------------------------------------------------
 
 
-def test_spartan_console_gets_its_rows(clinic: Clinic, procedure: Procedure, lab: Lab) -> None:
-    """F-DCM-2: Implicit VR only, a small PDU, an empty sequence as the only key."""
-    accession = {clinic.place(fresh_person(f"Sono^{n}"), procedure).first[1].item.AccessionNumber for n in ("One", "Two")}
+def spartan_query(clinic: Clinic, *steps: Dataset) -> dict[str, Dataset]:
+    """Ask as a spartan ultrasound does: Implicit VR only, a small PDU, three keys and the step sequence; return accession number → row."""
     where = clinic.archive.where
     console = AE("SONO3")
     console.maximum_pdu_size = 16000
     console.add_requested_context(ModalityWorklistInformationFind, ImplicitVRLittleEndian)
     query = Dataset()
     query.PatientName = query.PatientID = query.AccessionNumber = ""
-    query.ScheduledProcedureStepSequence = Sequence()
+    query.ScheduledProcedureStepSequence = Sequence(steps)
     association = console.associate(where.host, where.port, ae_title=where.worklist_ae_title, max_pdu=16000)
     assert association.is_established
-    answers = [item for status, item in association.send_c_find(query, ModalityWorklistInformationFind) if status.Status in PENDING]
+    answers = list(association.send_c_find(query, ModalityWorklistInformationFind))
     association.release()
-    rows = {item.AccessionNumber: item for item in answers if item is not None}
-    assert accession <= rows.keys()
-    assert all(rows[number].ScheduledProcedureStepSequence for number in accession)
+    assert answers[-1][0].Status == SUCCESS, f"C-FIND of the worklist ended with {answers[-1][0].Status:04X}"
+    return {item.AccessionNumber: item for status, item in answers if status.Status in PENDING and item is not None}
+
+
+def test_spartan_console_gets_its_rows(clinic: Clinic, procedure: Procedure) -> None:
+    """F-DCM-2: an empty sequence as the only key."""
+    wanted = {clinic.place(fresh_person(f"Sono^{n}"), procedure).first[1].item.AccessionNumber for n in ("One", "Two")}
+    rows = spartan_query(clinic)
+    assert wanted <= rows.keys()
+    assert all(rows[number].ScheduledProcedureStepSequence for number in wanted)
+
+
+def test_spartan_console_gets_its_own_stations_rows_from_a_day_on(clinic: Clinic, lab_engine: Engine) -> None:
+    """F-DCM-2, second query: an open range, and a station with a trailing blank."""
+    mine, other = (Procedure(row.code, row.name) for row in lab_engine.procedures[:2])
+    station = lab_engine.procedures[0].station
+    assert station != lab_engine.procedures[1].station, "two stations in the table's first rows, else this test proves less"
+
+    def at(day: str, procedure: Procedure) -> str:
+        order = Order(next(NUMBERS), fresh_person("Sono^Three"), (procedure,), start=f"{day}090000")
+        assert clinic.transmit(order) == "orders-done"
+        return str(clinic.rows(order)[procedure.code].item.AccessionNumber)
+
+    before, first, later, elsewhere = at("20391231", mine), at("20400101", mine), at("20400301", mine), at("20400301", other)
+    step = Dataset()
+    step.ScheduledStationAETitle, step.ScheduledProcedureStepStartDate = f"{station} ", "20400101-"
+    found = spartan_query(clinic, step)
+    assert {first, later} <= found.keys()
+    assert not {before, elsewhere} & found.keys()
+    steps = [item.ScheduledProcedureStepSequence[0] for item in found.values()]
+    assert all(one.ScheduledStationAETitle == station and one.ScheduledProcedureStepStartDate >= "20400101" for one in steps)
 
 
 def test_each_row_is_found_by_its_station_alone(clinic: Clinic, lab_engine: Engine) -> None:

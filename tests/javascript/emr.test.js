@@ -157,7 +157,7 @@ test('an EMR that cannot be read is noticed with the last cause', function () {
 
 function patients(row, known, burnt) {
     database(function (sql, params, c) {
-        if (c === 'emr') return row ? [row] : [];
+        if (c === 'emr') return row && !/FROM log/.test(sql) ? [row] : [];
         if (/FROM feed_seen/.test(sql)) return burnt && params[1] === burnt ? [{ id: burnt, hash: 'merged into 9' }] : [];
         return known ? [{ pid: params[0], name: 'Old^Name', dob: '', sex: '' }] : [];
     });
@@ -189,6 +189,35 @@ test('a merge moves the orders, burns the number and tells the archive', functio
     equal(/MRG\|3\^\^\^LABHOSP&2\.25\.117205934481166&ISO\^MR\r$/.test(mirth.routed[0].text), true);
     equal(mirth.sql.filter(function (x) { return /UPDATE order_state/.test(x[0]); })[0][1], ['2', '3']);
     equal(mirth.sql.filter(function (x) { return /INSERT INTO feed_seen/.test(x[0]); })[0][1], ['burnt', '3', 'merged into 2']);
+});
+
+test('who is merged into somebody that is merged into a third one belongs to that one', function () {
+    var asked = [], log = [{ id: '6', pid: '9', old: '4' }, { id: '7', pid: '8', old: '2' }, { id: '8', pid: '10', old: '8' }].map(function (line) {
+        return { id: line.id, event: 'patient-merge-delete', patient_id: line.pid, comments: base64('Deleted rows with pid = ' + line.old + ' in table patient_data') };
+    });
+    database(function (sql, params, c) {
+        if (c === 'emr' && /FROM log/.test(sql)) return log;
+        if (c === 'emr') { asked.push(params[0]); return [{ pid: params[0], lname: 'Third', fname: 'Person', mname: null, sex: 'Male', dob: null }]; }
+        return /FROM patient/.test(sql) ? [{ pid: params[0], name: 'Third^Person', dob: '', sex: 'M' }] : [];
+    });
+    equal(sendPatient({ kind: 'A40', pid: '2', old: '3', n: '5' }), 'A40 3 into 10');
+    equal(asked, ['10']);
+    equal(mirth.sql.filter(function (x) { return /UPDATE order_state/.test(x[0]); })[0][1], ['10', '3']);
+});
+
+test('a merge that cannot be told burns the number all the same', function () {
+    database(function () { return []; });
+    refused(/patient 2 has no name/, function () { sendPatient({ kind: 'A40', pid: '2', old: '3', n: '5' }); });
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO feed_seen/.test(x[0]); })[0][1], ['burnt', '3', 'merged into 2']);
+});
+
+test('a sex that DICOM does not have is not sent, and noted', function () {
+    function sent(sex) {
+        patients({ pid: '42', lname: 'Doe', fname: 'Jo', mname: null, sex: sex, dob: null }, false);
+        return sendPatient({ kind: 'patient', pid: '42' });
+    }
+    equal([sent('Other'), sent('UNK'), sent(null), sent('Third')], ['A04 42', 'A04 42', 'A04 42', 'A04 42\nsex "Third" is not sent']);
+    equal(hl7First(hl7Parse(mirth.routed[0].text), 'PID')[8], 'O');
 });
 
 test('without an EMR nothing is polled', function () {

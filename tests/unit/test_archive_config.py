@@ -195,6 +195,13 @@ def upstream() -> dict[str, Attributes]:
         ("WORKLIST", "SupplementIssuerOfPatientIDOnMPPS"),
     ):
         entries[f"cn={coercion},dicomAETitle={title},{ARCHIVE}"] = {"cn": [coercion], "dcmMergeAttribute": ["IssuerOfPatientID=DCM4CHEE"]}
+    for status, controls in (
+        ("SCHEDULED", ["NW_SC", "NW_IP", "XO_SC"]),
+        ("CANCELED", ["CA_CA"]),
+        ("DISCONTINUED", ["DC_CA"]),
+        ("COMPLETED", ["XO_CM", "SC_CM", "SC_A"]),
+    ):
+        entries[f"dcmSPSStatus={status},{ARCHIVE}"] = {"dcmSPSStatus": [status], "hl7OrderControlStatus": controls}
     for uid in ("root", "admin", "user"):
         entries[f"uid={uid},ou=users,{BASE}"] = {"objectClass": ["inetOrgPerson"], "uid": [uid], "userPassword": ["changeit"]}
     return entries
@@ -411,6 +418,18 @@ def test_the_archive_tells_the_engine_of_studies() -> None:
     assert (archive["hl7PSUDelay"], archive["hl7PSUTaskPollingInterval"]) == (["PT1M"], ["PT30S"])
     assert archive["hl7ScheduledStationAETInOrder"] == ["ORC_18"]
     assert archive["dicomInstalled"] == ["TRUE"]
+
+
+def test_an_order_without_status_is_taken() -> None:
+    """dcm4chee.md §4.2: upstream refuses it, ORC-5 empty."""
+    found = configured(CT).search()
+    states = {dn.partition(",")[0]: set(row["hl7OrderControlStatus"]) for dn, row in found.items() if dn.startswith("dcmSPSStatus")}
+    assert states == {
+        "dcmSPSStatus=SCHEDULED": {"NW_SC", "NW_IP", "XO_SC", "NW_", "XO_"},
+        "dcmSPSStatus=CANCELED": {"CA_CA", "CA_"},
+        "dcmSPSStatus=DISCONTINUED": {"DC_CA", "DC_"},
+        "dcmSPSStatus=COMPLETED": {"XO_CM", "SC_CM", "SC_A"},
+    }
 
 
 def test_a_report_does_not_clear_the_worklist_row() -> None:

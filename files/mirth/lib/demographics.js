@@ -2,6 +2,7 @@
 
 var POLL_ROWS = 500;                                 // in one poll, so that the first one of a large EMR does not fill the memory
 var POLL_OVERLAP = 'INTERVAL 5 MINUTE';              // must exceed the EMR's longest transaction; the hourly look at all rows catches the rest
+var MERGED = 'patient-merge-delete';
 var LOG_OVERLAP = 1000;                              // lines of the log are numbered when they begin and seen when they are committed
 
 // Rows for the database reader. The traces are read last and handed on first: who has a number by now that was merged away before is
@@ -23,7 +24,7 @@ function pollTraces() {
         first = at.first === undefined || Number(at.first) > Number(newest) ? newest : at.first;             // a new log begins anew
         from = Math.max(Number(first), Math.min(Number(at.cursor || newest), Number(newest)) - LOG_OVERLAP);
         rows = dbQuery(c, 'SELECT id, event, patient_id, comments FROM log WHERE id > ? AND ' +
-            "event IN ('patient-merge-delete', 'patient-record-delete', 'delete') ORDER BY id", [from]);
+            "event IN (?, 'patient-record-delete', 'delete') ORDER BY id", [from, MERGED]);
     });
     rows = rows.map(traceOf).filter(function (row) { return row !== null; });
     seen = dbTx('filler', function (c) { return seenOf(c, 'log', rows.map(function (row) { return row.id; })); });
@@ -42,7 +43,7 @@ function pollTraces() {
 function traceOf(row) {
     var text = logText(row.comments), merged = /pid = '?(\d+)'? in table patient_data/.exec(text), deleted = /DELETE FROM patient_data WHERE pid = '?(\d+)/i.exec(text),
         order = /procedure_order: procedure_order_id= ?'(\d+)'/.exec(text), what = text === null ? { kind: 'unreadable', old: row.id, n: row.id } : null;
-    if (row.event === 'patient-merge-delete' && merged) what = { kind: 'A40', pid: row.patient_id, old: merged[1], n: row.id };
+    if (row.event === MERGED && merged) what = { kind: 'A40', pid: row.patient_id, old: merged[1], n: row.id };
     if (row.event === 'patient-record-delete' && deleted) what = { kind: 'deleted', old: deleted[1] };
     if (row.event === 'delete' && order) what = { kind: 'order', old: order[1] };
     return what && { feed: 'log', id: row.id, hash: what.kind + ' ' + what.old, changed: '', json: JSON.stringify(what) };
@@ -93,10 +94,12 @@ function sendPatient(what) {
 
 // The patient as the EMR has it now; null when it is gone.
 function emrPatient(pid, notes) {
-    var row = dbTx('emr', function (c) { return dbQuery(c, patientSql('pid = ?'), [pid])[0]; }), sexes = { Male: 'M', Female: 'F' }, names;
+    var row = dbTx('emr', function (c) { return dbQuery(c, patientSql('pid = ?'), [pid])[0]; }), sexes = { Male: 'M', Female: 'F', Other: 'O', UNK: '', Unknown: '', '': '' }, sex, names;
     if (!row) return null;
+    sex = row.sex || '';
+    if (sexes[sex] === undefined) notes.push('sex "' + sex + '" is not sent');
     names = [row.lname, row.fname, row.mname, '', ''].map(function (name) { return namePart(plainPlane(name || '', notes), 'the patient name', notes); });
-    return { pid: dicomId(pid, 64, 'the patient number'), name: limitName(names, 'the patient name', notes), dob: birthDate(row.dob || ''), sex: sexes[row.sex] || '' };
+    return { pid: dicomId(pid, 64, 'the patient number'), name: limitName(names, 'the patient name', notes), dob: birthDate(row.dob || ''), sex: sexes[sex] || '' };
 }
 
 function sendUpdate(pid) {
@@ -112,21 +115,34 @@ function sendUpdate(pid) {
     });
 }
 
-// The survivor's name is the EMR's, or the last one known where the survivor has been merged away since.
+// The number is burnt first, whatever becomes of the rest. The survivor is whoever the log names by now; the name is the EMR's, or the last
+// one known where the survivor has been deleted since.
 function sendMerge(what) {
-    var notes = [], survivor = emrPatient(what.pid, notes);
+    var notes = [], pid, survivor;
+    dbTx('filler', function (c) { seenPut(c, 'burnt', what.old, 'merged into ' + what.pid); });
+    pid = lastSurvivor(what);
+    survivor = emrPatient(pid, notes);
     return dbTx('filler', function (c) {
         var p;
-        refuseBurnt(c, what.pid);
+        refuseBurnt(c, pid);
         if (survivor !== null && survivor.name !== '') patientPut(c, survivor, 'feed');
-        p = patientGet(c, what.pid);
-        if (!p) throw 'patient ' + what.pid + ' has no name, and an empty one would erase the archive\'s';
-        seenPut(c, 'burnt', what.old, 'merged into ' + what.pid);
-        dbExec(c, 'UPDATE order_state SET pid = ?, updated = now() WHERE pid = ?', [what.pid, what.old]);
+        p = patientGet(c, pid);
+        if (!p) throw 'patient ' + pid + ' has no name, and an empty one would erase the archive\'s';
+        dbExec(c, 'UPDATE order_state SET pid = ?, updated = now() WHERE pid = ?', [pid, what.old]);
         dbExec(c, 'DELETE FROM patient WHERE pid = ?', [what.old]);
-        toArchive(buildAdt('A40', p, what.n, what.old), { ref: 'patient ' + what.old + ' into ' + what.pid });
-        return ['A40 ' + what.old + ' into ' + what.pid].concat(notes).join('\n');
+        toArchive(buildAdt('A40', p, what.n, what.old), { ref: 'patient ' + what.old + ' into ' + pid });
+        return ['A40 ' + what.old + ' into ' + pid].concat(notes).join('\n');
     });
+}
+
+// Who was merged into somebody that was merged into a third one belongs to that one: the second may be unknown to the archive, and the
+// number somebody else's by now.
+function lastSurvivor(what) {
+    var later = dbTx('emr', function (c) { return dbQuery(c, 'SELECT id, event, patient_id, comments FROM log WHERE id > ? AND event = ? ORDER BY id', [what.n, MERGED]); });
+    return later.map(traceOf).reduce(function (pid, row) {
+        var next = row && JSON.parse(row.json);
+        return next && next.kind === 'A40' && next.old === pid ? next.pid : pid;
+    }, what.pid);
 }
 
 function buildAdt(type, p, n, old) {

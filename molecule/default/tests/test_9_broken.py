@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from acceptance.emr import Order, Procedure
+from acceptance.orders import NUMBERS, Clinic, fresh_person
 from acceptance.phantoms import Identity, all_studies
 from conftest import Lab
 from pynetdicom import AE, AllStoragePresentationContexts, QueryRetrievePresentationContexts, evt
@@ -171,6 +173,34 @@ def everybody_knows_a_password(lab: Lab) -> Iterator[dict[str, Any]]:
         lab.inside("pacs-db", *sql, "DROP ROLE postgres")
 
 
+@contextmanager
+def order_waits(minutes: int, clinic: Clinic, lab: Lab) -> Iterator[dict[str, Any]]:
+    """The archive is stopped, and an order waits for it; the clock of the engine's stand-in is turned back by its database."""
+    row = lab.variables["lab_procedures"][0]
+    order = Order(next(NUMBERS), fresh_person("Waits^Long"), (Procedure(row["code"], row["name"]),))
+    with stopped("arc", lab):
+        assert clinic.transmit(order) == "orders-done"
+        wait_for(lambda: "" if any(channel.queued for channel in clinic.engine.channels()) else "the order is not in the queue", 60)
+        engine_sql(lab, "mirth", f"UPDATE standin.message SET received = received - interval '{minutes} minutes'")
+        yield {}
+    clinic.rows(order)
+
+
+@contextmanager
+def sink_forgets(lab: Lab) -> Iterator[dict[str, Any]]:
+    """The error sink has none of the messages that were refused."""
+    engine_sql(lab, "filler", "UPDATE sink SET message = '-' || message")
+    try:
+        yield {}
+    finally:
+        engine_sql(lab, "filler", "UPDATE sink SET message = substring(message FROM 2)")
+
+
+def engine_sql(lab: Lab, database: str, statement: str) -> None:
+    """Run a statement in one of the engine's databases."""
+    lab.inside("mirth-db", "psql", "-U", database, "-d", database, "-v", "ON_ERROR_STOP=1", "-c", statement)
+
+
 @dataclass(frozen=True)
 class Break:
     """What is broken, the part of the suite that looks, and its checks that must fail, each with words of its sentence."""
@@ -243,6 +273,9 @@ BREAKS = {
         f"{WEB} or {DICOM}",
         {"viewer page is served": "answered 503", "viewer asks its own origin for images": "app-config.js does not name"},
     ),
+    "sink without the refused": Break(
+        sink_forgets, "refused_unseen", {"nothing was refused unseen": r"\d+ messages in error that the sink does not have: \w+ \d+"}
+    ),
     "password that everybody knows": Break(
         everybody_knows_a_password,
         "passwords",
@@ -264,6 +297,15 @@ def test_break_is_seen_and_named(lab: Lab, suite: Suite, tmp_path: Path, name: s
     broken = BREAKS[name]
     with broken.how(lab) as other:
         proved(suite, tmp_path / "broken", broken, other)
+
+
+def test_order_that_waits_is_seen_after_five_minutes(lab: Lab, suite: Suite, clinic: Clinic, tmp_path: Path) -> None:
+    part = "nothing_waits"
+    with order_waits(4, clinic, lab):
+        proved(suite, tmp_path / "four", Break(lambda lab: nullcontext({}), part), {})
+    with order_waits(6, clinic, lab):
+        broken = {"nothing waits for minutes": "queues of the engine that do not drain.*'archive': '1 messages, the first for 6 minutes"}
+        proved(suite, tmp_path / "six", Break(lambda lab: nullcontext({}), part, broken), {})
 
 
 def test_changed_pixel_is_seen_and_named(lab: Lab, suite: Suite, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ BOOT_SECONDS = 60 if is_standin else 300
 PASSWORD = "db.Secret_1"
 XML, JSON, TEXT = "application/xml", "application/json", "text/plain"
 ROUTED = {"sourceConnectorProperties.responseVariable": "Auto-generate (After source transformer)"}
+READER = {"type": "channel", "data": "RAW", "set": ROUTED}
+WRITER = {"name": "out", "type": "js", "data": "RAW", "script": "out.js"}
 QUEUED = {"destinationConnectorProperties.queueEnabled": True, "destinationConnectorProperties.retryIntervalMillis": 500}
 numbers = itertools.count(1)
 
@@ -392,3 +394,10 @@ def free_port() -> int:
     """A port that nobody uses on this machine."""
     with socket.create_server(("0.0.0.0", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def sender(server: Server, port: int, **settings: object) -> dict[str, object]:
+    """A TCP Sender to a peer of the test, with a queue."""
+    common = {"remoteAddress": server.peer, "remotePort": str(port), "keepConnectionOpen": True, "sendTimeout": 0, "responseTimeout": 5000}
+    fixed = {"charsetEncoding": "UTF-8", "destinationConnectorProperties.validateResponse": False}
+    return {"name": "out", "type": "tcp", "data": "RAW", "responseData": "RAW", "set": {**QUEUED, **common, **fixed, **settings}}

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from waiting import wait_for
 
-from .support import QUEUED, ROUTED, Pushed, Sender, Server, answer_of, free_port, receiver
-from .test_messages import sender
+from .support import QUEUED, ROUTED, Pushed, Sender, Server, answer_of, free_port, receiver, sender
 
 PATTERN = {"pattern": r"\^Base64\^([A-Za-z0-9+/=]{1000,})", "mimetype": "application/pdf"}
 REST = "MSH|^~\\&|SENDER|SITE|MIRTH|LAB|20260110||ORU^R01|{}|P|2.5.1\rOBX|1|ED|P||^Application^PDF^Base64^{}||||||F\r"

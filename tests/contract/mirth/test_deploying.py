@@ -7,10 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .support import JSON, ROUTED, Pushed, Server, free_port, only_image, status_message
-
-WRITER = {"name": "out", "type": "js", "data": "RAW", "script": "out.js"}
-READER = {"type": "channel", "data": "RAW", "set": ROUTED}
+from .support import JSON, READER, WRITER, Pushed, Server, free_port, only_image, status_message
 
 
 def test_revision_delta(server: Server, pushed: Pushed) -> None:

@@ -11,8 +11,21 @@ import pytest
 from waiting import wait_for
 
 from ..conftest import Container, Engine, docker
-from .support import EXTERNAL, ROUTED, Pushed, Receiver, Sender, Server, acknowledgement, adt, frame, read_frame, run_database, run_engine
-from .test_messages import sender
+from .support import (
+    EXTERNAL,
+    ROUTED,
+    Pushed,
+    Receiver,
+    Sender,
+    Server,
+    acknowledgement,
+    adt,
+    frame,
+    read_frame,
+    run_database,
+    run_engine,
+    sender,
+)
 
 pytestmark = pytest.mark.skipif(bool(EXTERNAL), reason="kills and restarts containers")
 MESSAGES = 200

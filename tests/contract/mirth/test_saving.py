@@ -8,11 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .support import JSON, TEXT, XML, Element, Pushed, Server, mirth_tree, only_standin
+from .support import JSON, TEXT, WRITER, XML, Element, Pushed, Server, mirth_tree, only_standin
 
 INVALID = "This channel is invalid. Verify all required extensions are loaded correctly."
 SOURCE = {"type": "tcp", "data": "HL7V2", "set": {"listenerConnectorProperties.port": "0"}}
-WRITER = {"name": "out", "type": "js", "data": "RAW", "script": "out.js"}
 
 
 def channel(pushed: Pushed, transformer: int = 0) -> Element:
