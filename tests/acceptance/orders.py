@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
@@ -18,8 +23,21 @@ from .phantoms import Identity, ct_disc
 
 # From the engine's acceptance to the archive's worklist.
 EFFECT_SECONDS = 30
-# Numbers that no EMR has reached, and that no run gave out before: twenty for each second since 2026 (OpenEMR's have ten digits at most).
-NUMBERS = itertools.count(1_000_000_000 + 20 * (int(time.time()) - 1_767_225_600))
+
+
+def numbers() -> Iterator[int]:
+    """Yield numbers that no EMR has reached, and that no run gave out before: twenty for each second since 2026 (ten digits at most).
+
+    Of two runs that begin in the same second on this machine the later one waits for the next.
+    """
+    with (Path(tempfile.gettempdir()) / f"pacs-emr-numbers-{os.getuid()}").open("w", encoding="ascii") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        begun = time.time()
+        time.sleep(1 - begun % 1)
+    yield from itertools.count(1_000_000_000 + 20 * (int(begun) - 1_767_225_600))
+
+
+NUMBERS = numbers()
 
 
 def fresh_person(name: str, born: str = "19600101", sex: str = "F") -> Person:

@@ -132,13 +132,15 @@ test('a second transmission keeps identifiers, and the start that it does not na
     equal(String(mirth.routed[0].map.get('seen')), '2');
 });
 
-test('an order that was cancelled before it could be told is not told', function () {
+test('an order that was cancelled is not told, and noticed', function () {
     database(function (sql, params) {
         if (/INSERT INTO order_state/.test(sql)) return [row({ code: params[1], accession: 'ACC' + params[1], content: params[6], control: params[1] === 'CTHEAD' ? 'CA' : 'NW' })];
         return /FROM patient/.test(sql) ? [{ pid: '1', name: 'Doe^Jane', dob: '', sex: '' }] : [];
     });
     equal(/7 CTHEAD is ACCCTHEAD 2.25.1, cancelled before/.test(sendOrders(file('7'))), true);
     equal(mirth.routed.map(function (x) { return String(x.map.get('ref')); }), ['ACCXRCHEST']);
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); }).map(function (x) { return x[1]; }),
+        [['not sent', 'ACCCTHEAD NW', 'ACCCTHEAD: NW not sent, order 7 was cancelled in the EMR']]);
 });
 
 test('an order of another patient, and a number that was used before, are refused whole', function () {

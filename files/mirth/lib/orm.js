@@ -28,13 +28,19 @@ function sendOrders(raw) {
         refuseBurnt(c, parsed.patient.pid);
         patientPut(c, parsed.patient, 'order');
         patient = patientGet(c, parsed.patient.pid);
-        return parsed.orders.map(function (o) { return fillerMint(c, o); });
+        return parsed.orders.map(function (o) { return mintOrder(c, o); });
     });
-    // What was cancelled in the EMR before this could be told stays away: CA may have overtaken it.
     rows.forEach(function (st) { if (st.control !== 'CA') routeOrm(st, patient, 'NW'); });
     return rows.map(function (st) {
         return st.placer + ' ' + st.code + ' is ' + st.accession + ' ' + st.study_uid + (st.control === 'CA' ? ', cancelled before' : '');
     }).concat(parsed.notes).join('\n');
+}
+
+// What was cancelled in the EMR stays away, also where CA has overtaken it; somebody should know that it was ordered all the same.
+function mintOrder(c, o) {
+    var st = fillerMint(c, o);
+    if (st.control === 'CA') notice(c, 'not sent', st.accession + ' NW', st.accession + ': NW not sent, order ' + st.placer + ' was cancelled in the EMR');
+    return st;
 }
 
 // Change (XO) or cancel (CA) what was ordered before; change: fields of the content. The same again: nothing happens.
