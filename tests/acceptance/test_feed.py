@@ -193,12 +193,12 @@ def test_merge_brings_studies_and_orders_to_the_survivor(told: Told, clinic: Cli
 
 
 def test_merge_of_a_merge_brings_the_studies_to_the_last_survivor(told: Told, clinic: Clinic, chart: Chart, procedure: Procedure) -> None:
-    """The one between is perhaps never told to the archive: the poll finds both merges at once."""
-    old, last = chart.register("Chain^First"), chart.register("Chain^Last")
+    """Mostly one poll finds both merges."""
+    # The last one's number is the highest, so that who comes later does not get another's.
+    old, between, last = (chart.register(f"Chain^{name}") for name in ("First", "Between", "Last"))
     (row,) = place(clinic, chart.order(old, procedure))
     clinic.store(row)
     told.wait_for_name(last, "Chain^Last")
-    between = chart.register("Chain^Between")
     chart.merge(old, between)
     chart.merge(between, last)
     study = row.item.StudyInstanceUID

@@ -10,8 +10,8 @@ import pytest
 from conftest import PROJECT, Lab
 from suite import Suite
 
-#: All but what takes a browser or tries passwords, one kind of study; an order of its own in each run.
-QUICK = ("-k", "echo or edge or mr or still_there or order_to_report")
+#: All but what takes a browser or tries passwords, one kind of study, an order of each run's own.
+QUICK = ("-k", "echo or edge or mr or still_there or told_once")
 
 
 def test_one_part_alone(suite: Suite, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What only the address can tell, a decoy or a relay shows: the suite is told its 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from acceptance import hl7v2
 from acceptance.emr import Order, Procedure
+from acceptance.lab import load
 from acceptance.orders import NUMBERS, Clinic, fresh_person
 from acceptance.phantoms import Identity, all_studies
-from conftest import Lab
+from conftest import TOLD, Lab
 from pynetdicom import AE, AllStoragePresentationContexts, QueryRetrievePresentationContexts, evt
 from suite import Suite
 from waiting import wait_for
@@ -187,8 +190,16 @@ def order_waits(minutes: int, clinic: Clinic, lab: Lab) -> Iterator[dict[str, An
 
 
 @contextmanager
-def sink_forgets(lab: Lab) -> Iterator[dict[str, Any]]:
-    """The error sink has none of the messages that were refused."""
+def sink_forgets(clinic: Clinic, lab: Lab) -> Iterator[dict[str, Any]]:
+    """The error sink has none of the messages that were refused; one is."""
+    told = load(TOLD)
+    assert told.engine is not None
+    assert told.engine.reports is not None
+    before = len(clinic.engine.sink())
+    hl7v2.send(
+        told.engine.reports, hl7v2.message(f"MSH|^~\\&|REPSYS|RADLAB|MIRTH|LAB|20260101||ORU^R01|{time.time_ns()}|T|2.5.1", "PID|1||1")
+    )
+    wait_for(lambda: "" if len(clinic.engine.sink()) > before else "a report without any order was not refused", 30)
     engine_sql(lab, "filler", "UPDATE sink SET message = '-' || message")
     try:
         yield {}
@@ -273,9 +284,6 @@ BREAKS = {
         f"{WEB} or {DICOM}",
         {"viewer page is served": "answered 503", "viewer asks its own origin for images": "app-config.js does not name"},
     ),
-    "sink without the refused": Break(
-        sink_forgets, "refused_unseen", {"nothing was refused unseen": r"\d+ messages in error that the sink does not have: \w+ \d+"}
-    ),
     "password that everybody knows": Break(
         everybody_knows_a_password,
         "passwords",
@@ -306,6 +314,13 @@ def test_order_that_waits_is_seen_after_five_minutes(lab: Lab, suite: Suite, cli
     with order_waits(6, clinic, lab):
         broken = {"nothing waits for minutes": "queues of the engine that do not drain.*'archive': '1 messages, the first for 6 minutes"}
         proved(suite, tmp_path / "six", Break(lambda lab: nullcontext({}), part, broken), {})
+
+
+def test_refused_message_that_the_sink_forgot_is_seen(suite: Suite, lab: Lab, clinic: Clinic, tmp_path: Path) -> None:
+    words = r"\d+ messages in error that the sink does not have: \w+ \d+"
+    broken = Break(partial(sink_forgets, clinic), "refused_unseen", {"nothing was refused unseen": words})
+    with broken.how(lab) as other:
+        proved(suite, tmp_path / "broken", broken, other)
 
 
 def test_changed_pixel_is_seen_and_named(lab: Lab, suite: Suite, tmp_path: Path) -> None:
