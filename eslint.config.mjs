@@ -57,7 +57,7 @@ const rules = {
 };
 
 // What Mirth gives to every script, and to some kinds of step.
-const MIRTH = ['$', '$cfg', 'AttachmentUtil', 'Packages', 'RawMessage', 'ResponseFactory', 'XML', 'channelId', 'channelMap', 'channelName', 'connectorMessage', 'globalMap', 'java', 'logger', 'router', 'sourceMap'];
+const MIRTH = ['$', '$cfg', 'AttachmentUtil', 'Packages', 'RawMessage', 'ResponseFactory', 'XML', 'channelId', 'channelMap', 'channelName', 'connectorMessage', 'globalChannelMap', 'globalMap', 'java', 'logger', 'router', 'sourceMap'];
 const TESTS = ['arguments', 'database', 'equal', 'mapOf', 'mirth', 'readFile', 'refused', 'runStep', 'test'];
 const STEPS = ['ERROR', 'QUEUED', 'SENT', 'message', 'response', 'resultMap'];
 

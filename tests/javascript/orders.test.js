@@ -238,3 +238,20 @@ test('a state database that is away keeps the order waiting', function () {
     equal(/^QUEUED: .*no connection/.test(runStep('orders/mint.js')), true);
     equal(mirth.routed, []);
 });
+
+test('files behind one that could not be stored wait for the next poll, and no longer', function () {
+    var dir = String(java.nio.file.Files.createTempDirectory('orders')), gone = java.nio.file.Paths.get(dir, 'gone.txt');
+    java.nio.file.Files.createFile(java.nio.file.Paths.get(dir, 'a.txt'));
+    function turn(poll, n, name, again) {
+        sourceMap = mapOf({ pollId: poll, pollSequenceId: n, originalFilename: name || 'a.txt', fileDirectory: dir, fileLastModified: '7' });
+        if (again) sourceMap.put('reprocessed', 'true');
+        return [inTurn(), String(globalChannelMap.get('moveTo')).replace(dir, 'orders'), String(globalChannelMap.get('moveAs'))];
+    }
+    var taken = [true, 'done', '7-a.txt'], left = [false, 'orders', 'a.txt'];
+    equal([turn('p1', 0), turn('p1', 1)], [taken, taken]);
+    equal([turn('p1', 3), turn('p1', 4)], [left, left]);                 // the third one of this poll was not stored
+    equal([turn('p2', 0), turn('p2', 1)], [taken, taken]);
+    equal([turn('p3', 1), turn('p4', 1), turn('p5', 1)], [left, taken, left]);        // the first one never can be
+    equal([turn('p5', 2, 'gone.txt'), java.nio.file.Files.exists(gone, [])], [[true, 'done', '7-gone.txt'], false]);
+    equal(turn('p0', 9, 'a.txt', true)[0], true);
+});

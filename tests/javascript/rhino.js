@@ -3,7 +3,7 @@
 var out = new java.io.PrintStream(java.lang.System.out, true, 'UTF-8'), root = arguments[0], global = this, tests = {};
 
 // What Mirth gives to scripts, as far as the library can be run without it. `mirth` is what a test sets and looks at.
-var mirth, $cfg, $, globalMap, sourceMap, channelMap, connectorMessage, channelName, channelId, router, logger, ResponseFactory, AttachmentUtil;
+var mirth, $cfg, $, globalMap, globalChannelMap, sourceMap, channelMap, connectorMessage, channelName, channelId, router, logger, ResponseFactory, AttachmentUtil;
 function RawMessage(text, destinations, map) { this.text = String(text); this.map = map; }
 
 function mapOf(values) {
@@ -22,13 +22,14 @@ function fresh() {
             site_ns: 'LABHOSP', site_oid: '2.25.117205934481166', arc_facility: 'LAB', engine_application: 'MIRTH', arc_application: 'DCM4CHEE', time_zone: 'Europe/Vienna',
             reason_question: 'CLINHX', verify_patient: 'PACSEMR-VERIFY',
             emr_msh: 'MIRTH|RADLAB|OPENEMR|OEMR', id_archive: 'archive', id_sink: 'sink', procedures: JSON.stringify(procedures), emr_url: 'jdbc:x',
-            cancel_limit: '5', dir_inbox: 'inbox', dir_status: 'status', dir_orders_error: 'error', arc_host: 'arc'
+            cancel_limit: '5', dir_inbox: 'inbox', dir_status: 'status', dir_orders_done: 'done', dir_orders_error: 'error', arc_host: 'arc'
         },
         routed: [], files: {}, sql: []
     };
     $cfg = function (key) { return key in mirth.cfg ? new java.lang.String(mirth.cfg[key]) : null; };
     $ = function (key) { return channelMap.get(key); };
     globalMap = mapOf({});
+    globalChannelMap = mapOf({});
     sourceMap = mapOf({});
     channelMap = mapOf({});
     channelName = 'test';

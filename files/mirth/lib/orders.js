@@ -70,3 +70,20 @@ function parseReason(m, rest, notes) {
     });
     return dicomText(reasons.concat(diagnoses).filter(function (r) { return r !== ''; }).join('; '), 64, 'the reason for the examination', notes);
 }
+
+// Whether a file may be taken now. One that the engine's database did not take stays for the next poll, and those behind it in the same poll
+// wait for it, so that the order is kept: pollSequenceId counts all files of a poll, and a gap tells. The poll after one that waited goes on
+// whatever it lacks, so a file that can never be stored holds up nobody. The reader moves a file to moveTo, as moveAs; its own place is none.
+function inTurn() {
+    var n = Number(sourceMap.get('pollSequenceId')), name = sourceMap.get('originalFilename'), folder = sourceMap.get('fileDirectory'), poll = String(sourceMap.get('pollId')),
+        turn = JSON.parse(String(globalChannelMap.get('turn') || '{}')), wait;
+    if (sourceMap.get('reprocessed') !== null) return true;
+    if (turn.poll !== poll) turn = { poll: poll, next: 0, wait: false, waited: turn.wait };
+    if (n > turn.next && !turn.waited) turn.wait = true;
+    turn.next = n + 1;
+    wait = turn.wait && java.nio.file.Files.exists(java.nio.file.Paths.get(folder, name), []);         // else it is one of an earlier poll, recovered at a start
+    globalChannelMap.put('turn', JSON.stringify(turn));
+    globalChannelMap.put('moveTo', wait ? folder : $cfg('dir_orders_done'));
+    globalChannelMap.put('moveAs', wait ? name : orderFile());
+    return !wait;
+}

@@ -69,6 +69,26 @@ def test_moved_with_its_time(server: Server, pushed: Pushed, folder: Path) -> No
     assert answer_of(server.messages(channel_id)[0][1]) == "MSH|Zoë 山田a.txt"
 
 
+def test_file_that_a_script_leaves_where_it_is(server: Server, pushed: Pushed, folder: Path) -> None:
+    """FileReceiver.processFile: the folder to move to comes from the channel's map as well, and a file's own place and name is no move.
+
+    pollSequenceId counts the files of a poll, also one that could not be stored.
+    """
+    guard = (
+        "var go = globalMap.get('go') !== null, n = Number(sourceMap.get('pollSequenceId'));"
+        "globalMap.put('go', 'yes');"
+        "globalChannelMap.put('to', go ? sourceMap.get('fileDirectory') + '/../done' : sourceMap.get('fileDirectory'));"
+        "globalChannelMap.put('as', sourceMap.get('originalFilename') + (go ? '-' + n : ''));"
+        "globalMap.put('polls', (globalMap.get('polls') || '') + sourceMap.get('pollId') + ' ');"
+    )
+    channel_id = reader(pushed, folder, guard, moveToDirectory="${to}", moveToFileName="${as}", errorReadingAction="NONE")
+    drop(folder, "a.txt", b"MSH|a\0b\r", age=80)
+    drop(folder, "b.txt", age=70)
+    wait_for_names(folder, "done", ["b.txt-1"])
+    wait_for_names(folder, "in", ["a.txt"])
+    assert server.statuses(channel_id, 0) == ["TRANSFORMED", "TRANSFORMED"]
+
+
 @pytest.mark.parametrize(("action", "where"), [("NONE", "in"), ("MOVE", "error")])
 def test_file_that_cannot_be_stored(server: Server, pushed: Pushed, folder: Path, action: str, where: str) -> None:
     """P §4.3: PostgreSQL takes no NUL, so nothing is stored: errorReadingAction, and not errorResponseAction, says what becomes of it."""

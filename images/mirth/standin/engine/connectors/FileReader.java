@@ -18,6 +18,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.regex.Pattern;
 
 /** File Reader on a folder of this machine (mirth-patterns.md §4). */
@@ -47,9 +48,11 @@ public final class FileReader extends Poller {
     @Override
     void poll() throws Exception {
         List<Found> files = listed(Path.of(Template.replace(properties.text("host", ""), channel, Map.of())));
+        String poll = UUID.randomUUID().toString();
+        int sequence = 0;
         for (Found file : files) {
             if (!running) return;
-            if (isReady(file.path()) || file == files.get(files.size() - 1)) process(file);
+            if (isReady(file.path()) || file == files.get(files.size() - 1)) process(file, poll, sequence++);
         }
     }
 
@@ -85,10 +88,11 @@ public final class FileReader extends Poller {
         return Files.size(path) >= (minimum.matches("\\d+") ? Long.parseLong(minimum) : 0);
     }
 
-    private void process(Found file) throws InterruptedException {
+    /** `sequence` counts the files of a poll, those that could not be stored included. */
+    private void process(Found file, String poll, int sequence) throws InterruptedException {
         String name = file.path().getFileName().toString();
         Map<String, Object> values = new HashMap<>(Map.of("originalFilename", name, "fileDirectory", file.path().getParent().toString(), "fileSize", file.size(),
-            "fileLastModified", file.modified()));
+            "fileLastModified", file.modified(), "pollId", poll, "pollSequenceId", sequence));
         Response response = null;
         boolean failed = false;
         try {
