@@ -45,7 +45,7 @@ DESTINATIONS = {
     "tcp": ("dst-tcp", "TCP Sender"),
 }
 DATA_TYPES = {"HL7V2": "dt-hl7v2", "RAW": "dt-raw", "XML": "dt-xml"}
-SCRIPTS = {"pre": "preprocessingScript", "deploy": "deployScript"}
+SCRIPTS = {"pre": "preprocessingScript", "post": "postprocessingScript", "deploy": "deployScript"}
 CHANNEL_KEYS = {"id", "name", "description", "source", "destinations", "scripts", "attachments", "depends"}
 CONNECTOR_KEYS = {"type", "data", "dataset", "set", "filter", "transformer", "script", "scripts"}
 DESTINATION_KEYS = CONNECTOR_KEYS - {"scripts"} | {"name", "response", "responseData"}

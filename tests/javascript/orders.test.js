@@ -239,19 +239,30 @@ test('a state database that is away keeps the order waiting', function () {
     equal(mirth.routed, []);
 });
 
-test('files behind one that could not be stored wait for the next poll, and no longer', function () {
-    var dir = String(java.nio.file.Files.createTempDirectory('orders')), gone = java.nio.file.Paths.get(dir, 'gone.txt');
-    java.nio.file.Files.createFile(java.nio.file.Paths.get(dir, 'a.txt'));
-    function turn(poll, n, name, again) {
-        sourceMap = mapOf({ pollId: poll, pollSequenceId: n, originalFilename: name || 'a.txt', fileDirectory: dir, fileLastModified: '7' });
-        if (again) sourceMap.put('reprocessed', 'true');
-        return [inTurn(), String(globalChannelMap.get('moveTo')).replace(dir, 'orders'), String(globalChannelMap.get('moveAs'))];
+test('files behind one that did not come into the queue wait for the next poll, and no longer', function () {
+    var dir = String(java.nio.file.Files.createTempDirectory('orders')), path = java.nio.file.Paths.get(dir, 'a.txt'), at;
+    java.nio.file.Files.createFile(path);
+    at = String(path.toFile().lastModified());
+    function turn(poll, n, broken) {
+        sourceMap = mapOf({ pollId: poll, pollSequenceId: n, originalFilename: 'a.txt', fileDirectory: dir, fileLastModified: at });
+        channelMap = mapOf({});
+        var taken = runStep('orders/turn.js');
+        if (!broken) runStep('orders/queued.js');
+        return [taken, String(globalChannelMap.get('moveTo')).replace(dir, 'orders'), String(globalChannelMap.get('moveAs'))];
     }
-    var taken = [true, 'done', '7-a.txt'], left = [false, 'orders', 'a.txt'];
-    equal([turn('p1', 0), turn('p1', 1)], [taken, taken]);
-    equal([turn('p1', 3), turn('p1', 4)], [left, left]);                 // the third one of this poll was not stored
-    equal([turn('p2', 0), turn('p2', 1)], [taken, taken]);
-    equal([turn('p3', 1), turn('p4', 1), turn('p5', 1)], [left, taken, left]);        // the first one never can be
-    equal([turn('p5', 2, 'gone.txt'), java.nio.file.Files.exists(gone, [])], [[true, 'done', '7-gone.txt'], false]);
-    equal(turn('p0', 9, 'a.txt', true)[0], true);
+    var done = [true, 'done', at + '-a.txt'], left = [false, 'orders', 'a.txt'];
+    equal([turn('p1', 0), turn('p1', 1)], [done, done]);
+    equal([turn('p1', 3), turn('p1', 4)], [left, left]);                               // the third one was not stored at all
+    equal([turn('p2', 0), turn('p2', 1, true)], [done, [true, 'orders', 'a.txt']]);    // stored, and not queued
+    equal([turn('p2', 2), turn('p3', 0)], [done, done]);                               // the poll after one that waited
+    equal([turn('p4', 0, true), turn('p4', 1), turn('p4', 2)], [[true, 'orders', 'a.txt'], left, left]);
+    equal([turn('p5', 1), turn('p6', 1), turn('p7', 1)], [done, left, done]);          // one that never can be stored
+});
+
+test('an order that was read again meanwhile is not recovered at a start, and what is reprocessed asks for no file', function () {
+    sourceMap = mapOf({ pollId: 'p', pollSequenceId: 0, originalFilename: 'gone.txt', fileDirectory: '/nowhere', fileLastModified: '7' });
+    equal([runStep('orders/turn.js'), globalChannelMap.get('moveTo')], [false, null]);
+    runStep('orders/queued.js');
+    sourceMap.put('reprocessed', true);
+    equal([runStep('orders/turn.js'), globalChannelMap.get('moveTo')], [true, null]);
 });

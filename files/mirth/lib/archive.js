@@ -47,7 +47,7 @@ function whyNotSent(control, state) {
     return control === 'CA' && state === '' ? 'no row to cancel' : '';
 }
 
-// For a message that is sent again: why it is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient.
+// Why a message is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient.
 function refresh(c, m, control, ref) {
     var st = dbQuery(c, 'SELECT * FROM order_state WHERE accession = ?', [ref])[0], pid = st ? st.pid : hl7Text(m, hl7First(m, 'PID'), 3, 1), p = patientGet(c, pid);
     channelMap.put('patient', p ? pidLine(p) : '');

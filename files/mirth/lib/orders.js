@@ -71,19 +71,34 @@ function parseReason(m, rest, notes) {
     return dicomText(reasons.concat(diagnoses).filter(function (r) { return r !== ''; }).join('; '), 64, 'the reason for the examination', notes);
 }
 
-// Whether a file may be taken now. One that the engine's database did not take stays for the next poll, and those behind it in the same poll
-// wait for it, so that the order is kept: pollSequenceId counts all files of a poll, and a gap tells. The poll after one that waited goes on
-// whatever it lacks, so a file that can never be stored holds up nobody. The reader moves a file to moveTo, as moveAs; its own place is none.
-function inTurn() {
+// Orders keep their order, and none waits, where the engine's database is away for a moment: a file is moved when its message has come into the
+// queue (queuedFile), else it stays and is read again. Those behind it in the same poll wait for that: pollSequenceId counts a poll's files.
+// The poll after one that waited goes on whatever it lacks, so a file that can never be stored holds up nobody. The reader moves a file to
+// moveTo, as moveAs; its own place is none.
+function fileTurn() {
     var n = Number(sourceMap.get('pollSequenceId')), name = sourceMap.get('originalFilename'), folder = sourceMap.get('fileDirectory'), poll = String(sourceMap.get('pollId')),
-        turn = JSON.parse(String(globalChannelMap.get('turn') || '{}')), wait;
+        turn = JSON.parse(String(globalChannelMap.get('turn') || '{}')), path = java.nio.file.Paths.get(folder, name);
     if (sourceMap.get('reprocessed') !== null) return true;
+    // Recovered at a start, and read again before: this one is not needed.
+    if (!java.nio.file.Files.exists(path, []) || path.toFile().lastModified() !== Number(sourceMap.get('fileLastModified'))) return false;
     if (turn.poll !== poll) turn = { poll: poll, next: 0, wait: false, waited: turn.wait };
     if (n > turn.next && !turn.waited) turn.wait = true;
-    turn.next = n + 1;
-    wait = turn.wait && java.nio.file.Files.exists(java.nio.file.Paths.get(folder, name), []);         // else it is one of an earlier poll, recovered at a start
+    turn.next = n;
     globalChannelMap.put('turn', JSON.stringify(turn));
-    globalChannelMap.put('moveTo', wait ? folder : $cfg('dir_orders_done'));
-    globalChannelMap.put('moveAs', wait ? name : orderFile());
-    return !wait;
+    globalChannelMap.put('moveTo', folder);
+    globalChannelMap.put('moveAs', name);
+    channelMap.put('queueAs', turn.wait ? '' : orderFile());
+    return !turn.wait;
+}
+
+// When all of a message is stored.
+function queuedFile() {
+    var as = channelMap.get('queueAs'), turn;
+    if (as === null) return;
+    turn = JSON.parse(String(globalChannelMap.get('turn')));
+    turn.next++;
+    globalChannelMap.put('turn', JSON.stringify(turn));
+    if (String(as) === '') return;
+    globalChannelMap.put('moveTo', $cfg('dir_orders_done'));
+    globalChannelMap.put('moveAs', as);
 }

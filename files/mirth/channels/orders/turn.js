@@ -1,1 +1,1 @@
-return inTurn();
+return fileTurn();

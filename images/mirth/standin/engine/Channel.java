@@ -56,6 +56,7 @@ public final class Channel {
     private final List<Attachments.Rule> attachmentRules = new ArrayList<>();
     private DataTypes types;
     private Script preprocessor;
+    private Script postprocessor;
     private Source source;
     private volatile String state = "STOPPED";
 
@@ -95,7 +96,6 @@ public final class Channel {
         for (String flag : List.of("encryptData", "encryptAttachments", "encryptCustomMetaData", "removeContentOnCompletion", "removeOnlyFilteredOnCompletion",
             "removeAttachmentsOnCompletion")) Known.only(properties, flag, "false");
         Known.only(properties, "initialState", "STARTED");
-        Known.only(model, "postprocessingScript", "return;");
         Known.only(model, "undeployScript", "return;");
         Node attachments = Known.need(properties, "attachmentProperties");
         Known.only(attachments, "type", "None", "Regex");
@@ -120,6 +120,8 @@ public final class Channel {
         types = new DataTypes("source", sourceModel, code("SOURCE_FILTER_TRANSFORMER"));
         String before = model.text("preprocessingScript", "return message;");
         if (!before.strip().equals("return message;")) preprocessor = Script.of("preprocessor", code("CHANNEL_PREPROCESSOR"), before);
+        String after = model.text("postprocessingScript", "return;");
+        if (!after.strip().equals("return;")) postprocessor = Script.of("postprocessor", code("CHANNEL_POSTPROCESSOR"), after);
         for (Node connector : Known.need(model, "destinationConnectors").children) {
             if (connector.flag("enabled") && connector.child("metaDataId") != null) destinations.add(new Destination(this, connector));
         }
@@ -287,7 +289,23 @@ public final class Channel {
             return new Result(message.messageId, null);
         }
         for (Destination destination : destinations) destination.wake();
+        if (postprocessor != null) postprocess(message, whole);
         return new Result(message.messageId, answer);
+    }
+
+    /** Once all of a message is stored. Its value, an answer on the product for who asks for it (`Postprocessor`), is not taken. */
+    private void postprocess(ConnectorMessage message, List<ConnectorMessage> whole) {
+        Map<String, Object> scope = Script.scope(this);
+        scope.put("sourceMap", Map.copyOf(message.sourceMap));
+        Map<String, Object> merged = new HashMap<>();
+        for (ConnectorMessage each : whole) merged.putAll(each.channelMap);
+        scope.put("channelMap", merged);
+        try {
+            postprocessor.run(scope);
+        } catch (RuntimeException | StackOverflowError error) {
+            message.error = "Error running postprocessor scripts: " + Log.reason(error);
+            log.error("Message " + message.messageId + ": " + message.error);
+        }
     }
 
     /** In the mode PRODUCTION what can be made again is not kept. */

@@ -1,0 +1,2 @@
+queuedFile();
+return;
