@@ -251,12 +251,12 @@ test('files behind one that did not come into the queue wait for the next poll, 
         return [taken, String(globalChannelMap.get('moveTo')).replace(dir, 'orders'), String(globalChannelMap.get('moveAs'))];
     }
     var done = [true, 'done', at + '-a.txt'], left = [false, 'orders', 'a.txt'];
-    equal([turn('p1', 0), turn('p1', 1)], [done, done]);
-    equal([turn('p1', 3), turn('p1', 4)], [left, left]);                               // the third one was not stored at all
-    equal([turn('p2', 0), turn('p2', 1, true)], [done, [true, 'orders', 'a.txt']]);    // stored, and not queued
-    equal([turn('p2', 2), turn('p3', 0)], [done, done]);                               // the poll after one that waited
-    equal([turn('p4', 0, true), turn('p4', 1), turn('p4', 2)], [[true, 'orders', 'a.txt'], left, left]);
-    equal([turn('p5', 1), turn('p6', 1), turn('p7', 1)], [done, left, done]);          // one that never can be stored
+    equal([turn('p1', 1), turn('p1', 2)], [done, done]);
+    equal([turn('p1', 4), turn('p1', 5)], [left, left]);                               // the third one was not stored at all
+    equal([turn('p2', 1), turn('p2', 2, true)], [done, [true, 'orders', 'a.txt']]);    // stored, and not queued
+    equal([turn('p2', 3), turn('p3', 1)], [done, done]);                               // the poll after one that waited
+    equal([turn('p4', 1, true), turn('p4', 2), turn('p4', 3)], [[true, 'orders', 'a.txt'], left, left]);
+    equal([turn('p5', 2), turn('p6', 2), turn('p7', 2)], [done, left, done]);          // one that never can be stored
 });
 
 test('an order that was read again meanwhile is not recovered at a start, and what is reprocessed asks for no file', function () {

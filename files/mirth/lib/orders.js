@@ -72,7 +72,7 @@ function parseReason(m, rest, notes) {
 }
 
 // Orders keep their order, and none waits, where the engine's database is away for a moment: a file is moved when its message has come into the
-// queue (queuedFile), else it stays and is read again. Those behind it in the same poll wait for that: pollSequenceId counts a poll's files.
+// queue (queuedFile), else it stays and is read again. Those behind it in the same poll wait for that: pollSequenceId counts a poll's files, from 1.
 // The poll after one that waited goes on whatever it lacks, so a file that can never be stored holds up nobody. The reader moves a file to
 // moveTo, as moveAs; its own place is none.
 function fileTurn() {
@@ -81,7 +81,7 @@ function fileTurn() {
     if (sourceMap.get('reprocessed') !== null) return true;
     // Recovered at a start, and read again before: this one is not needed.
     if (!java.nio.file.Files.exists(path, []) || path.toFile().lastModified() !== Number(sourceMap.get('fileLastModified'))) return false;
-    if (turn.poll !== poll) turn = { poll: poll, next: 0, wait: false, waited: turn.wait };
+    if (turn.poll !== poll) turn = { poll: poll, next: 1, wait: false, waited: turn.wait };
     if (n > turn.next && !turn.waited) turn.wait = true;
     turn.next = n;
     globalChannelMap.put('turn', JSON.stringify(turn));

@@ -72,7 +72,7 @@ def test_moved_with_its_time(server: Server, pushed: Pushed, folder: Path) -> No
 def test_file_that_a_script_leaves_where_it_is(server: Server, pushed: Pushed, folder: Path) -> None:
     """FileReceiver.processFile: the folder to move to comes from the channel's map as well, and a file's own place and name is no move.
 
-    pollSequenceId counts the files of a poll, also one that could not be stored.
+    pollSequenceId counts the files of a poll from 1, also one that could not be stored.
     """
     guard = (
         "var go = globalMap.get('go') !== null, n = Number(sourceMap.get('pollSequenceId'));"
@@ -84,7 +84,7 @@ def test_file_that_a_script_leaves_where_it_is(server: Server, pushed: Pushed, f
     channel_id = reader(pushed, folder, guard, moveToDirectory="${to}", moveToFileName="${as}", errorReadingAction="NONE")
     drop(folder, "a.txt", b"MSH|a\0b\r", age=80)
     drop(folder, "b.txt", age=70)
-    wait_for_names(folder, "done", ["b.txt-1"])
+    wait_for_names(folder, "done", ["b.txt-2"])
     wait_for_names(folder, "in", ["a.txt"])
     assert server.statuses(channel_id, 0) == ["TRANSFORMED", "TRANSFORMED"]
 

@@ -18,7 +18,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.regex.Pattern;
 
 /** File Reader on a folder of this machine (mirth-patterns.md §4). */
@@ -48,8 +47,8 @@ public final class FileReader extends Poller {
     @Override
     void poll() throws Exception {
         List<Found> files = listed(Path.of(Template.replace(properties.text("host", ""), channel, Map.of())));
-        String poll = UUID.randomUUID().toString();
-        int sequence = 0;
+        String poll = String.valueOf(System.nanoTime());
+        int sequence = 1;
         for (Found file : files) {
             if (!running) return;
             if (isReady(file.path()) || file == files.get(files.size() - 1)) process(file, poll, sequence++);
@@ -88,7 +87,7 @@ public final class FileReader extends Poller {
         return Files.size(path) >= (minimum.matches("\\d+") ? Long.parseLong(minimum) : 0);
     }
 
-    /** `sequence` counts the files of a poll, those that could not be stored included. */
+    /** `sequence` counts the files of a poll from 1, those that could not be stored included. */
     private void process(Found file, String poll, int sequence) throws InterruptedException {
         String name = file.path().getFileName().toString();
         Map<String, Object> values = new HashMap<>(Map.of("originalFilename", name, "fileDirectory", file.path().getParent().toString(), "fileSize", file.size(),
