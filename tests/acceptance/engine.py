@@ -97,10 +97,11 @@ class EngineInside:
     def waiting(self, channel: Channel) -> list[float]:
         """Return when each message that waits was received, in seconds since 1970.
 
-        In a queue, or stored and not processed: that is what a database outage leaves, until the channel starts again.
+        In a queue, or stored and not processed: that is what a database outage leaves, until the channel starts again. The file of such
+        an order is read again.
         """
         rows: list[dict[str, Any]] = []
-        for status, limit in (("QUEUED", channel.queued), ("RECEIVED", 1000)):
+        for status, limit in (("QUEUED", channel.queued), ("RECEIVED", 0 if channel.name == "orders" else 1000)):
             query = f"status={status}&includeContent=false&limit={limit}"
             rows += self._get(f"/channels/{channel.id}/messages?{query}") if limit else []
         return [row["receivedDate"]["time"] / 1000 for row in rows]

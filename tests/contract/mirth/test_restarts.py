@@ -132,11 +132,17 @@ def test_connection_that_breaks(lab: tuple[Server, Container]) -> None:
     processing leaves the message RECEIVED, without an answer, until the channel starts again."""
     server, database = lab
     settings = {"listenerConnectorProperties.port": str(PORT), **ROUTED}
-    source = {"type": "tcp", "data": "HL7V2", "set": settings, "transformer": ["slow.js"]}
-    step = "if (String(connectorMessage.getRawData()).indexOf('|slow|') > 0) java.lang.Thread.sleep(4000);"
+    source = {"type": "tcp", "data": "HL7V2", "set": settings}
     channel_id = Pushed(server).push(
-        {"source": source, "destinations": [{"name": "out", "type": "js", "data": "RAW", "script": "out.js"}]},
-        {"slow.js": step, "out.js": "return 'done';"},
+        {
+            "source": source,
+            "destinations": [{"name": "out", "type": "js", "data": "RAW", "script": "out.js"}],
+            "scripts": {"pre": "slow.js"},
+        },
+        {
+            "slow.js": "if (String(message).indexOf('|slow|') > 0) java.lang.Thread.sleep(4000); return message;",
+            "out.js": "return 'done';",
+        },
     )
     lost, slow = Sender(server.host, PORT, timeout=5), Sender(server.host, PORT, timeout=5)
     with connection_breaks(database):
