@@ -98,6 +98,28 @@ def test_maps_and_transformers(server: Server, pushed: Pushed) -> None:
     assert message[0].findtext("encoded/content") == "HELLO"
 
 
+def test_postprocessor(server: Server, pushed: Pushed) -> None:
+    """Channel.finishMessage of 4.5.2: after each message whose parts are stored, also a filtered one and one in error, with the channelMap
+    of all its parts."""
+    spec = {
+        "source": {**READER, "filter": ["rule.js"], "transformer": ["step.js"]},
+        "destinations": [WRITER],
+        "scripts": {"post": "post.js"},
+    }
+    files = {
+        "rule.js": "channelMap.put('who', String(connectorMessage.getRawData())); return channelMap.get('who') != 'filtered';",
+        "step.js": "if (channelMap.get('who') == 'wrong') throw 'no';",
+        "out.js": "channelMap.put('sent', 'sent'); return String(globalChannelMap.get('seen') || '');",
+        "post.js": "var one = channelMap.get('who') + (channelMap.get('sent') || '') + ' ';"
+        "globalChannelMap.put('seen', (globalChannelMap.get('seen') || '') + one);",
+    }
+    channel_id = pushed.push(spec, files)
+    for text in ("first", "filtered", "wrong", "last"):
+        server.inject(channel_id, text, 1)
+    (last,) = [message[1] for message in server.messages(channel_id) if message[0].findtext("raw/content") == "last"]
+    assert answer_of(last) == "firstsent filtered wrong "
+
+
 def test_java_strings_are_no_scripts_strings(server: Server, pushed: Pushed) -> None:
     """P §0.14: replace(/-/g, '') on one throws; String(…) helps."""
     channel_id = pushed.writer(

@@ -294,7 +294,7 @@ NOT_IMPLEMENTED = {
     "destinationConnectors/connector/properties/destinationConnectorProperties/rotate": "true",
     "destinationConnectors/connector/properties/destinationConnectorProperties/threadCount": "4",
     "sourceConnector/transformer/outboundDataType": "JSON",
-    "postprocessingScript": "return 1;",
+    "undeployScript": "return 1;",
 }
 
 
