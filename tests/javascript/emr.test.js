@@ -269,6 +269,16 @@ test('an order that is sent again is the newest one, with the patient of now', f
     equal(order('CA', '2', '3').slice(0, 2), [false, 'no row to cancel']);
 });
 
+test('an order that was changed since is not sent, also where its message is recovered at a start', function () {
+    database(function (sql) { return /FROM order_state/.test(sql) ? [{ pid: '2', seen: '2', control: 'NW' }] : []; });
+    mwlState = function () { return 'SCHEDULED'; };
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01^ORM_O01|1|P|2.3.1\rPID|1||1||Old^Name\rORC|NW\r';
+    sourceMap = mapOf({ control: 'NW', seen: '1', uid: '2.25.1', ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), String($('guard')).replace(/:.*/, '')], [false, 'superseded']);
+    sourceMap = mapOf({ control: 'NW', seen: '2', uid: '2.25.1', ref: 'ACC1' });
+    equal([runStep('archive/guard.js'), String($('guard'))], [true, '']);
+});
+
 test('a patient who is sent again is the one of now, or nobody', function () {
     var text = 'MSH|^~\\&|A|B|C|D|20260101||ADT^A08^ADT_A01|1|P|2.5.1\rPID|1||1||Old^Name\r', now = { pid: '1', name: 'New^Name', dob: '', sex: '' };
     equal(again(text, { ref: 'patient 1' }, null, now), [true, '', 'PID|1||1^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name']);
