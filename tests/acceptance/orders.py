@@ -23,6 +23,8 @@ from .phantoms import Identity, ct_disc
 
 # From the engine's acceptance to the archive's worklist.
 EFFECT_SECONDS = 30
+# Two polls of the channel reconciliation, and the way to the worklist.
+POLLS_SECONDS = 25 + EFFECT_SECONDS
 
 
 def numbers() -> Iterator[int]:

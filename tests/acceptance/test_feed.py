@@ -15,12 +15,10 @@ from .emr import Order, Person, Procedure
 from .inside import Inside, InsideHttp
 from .lab import Engine
 from .modality import Row
-from .orders import EFFECT_SECONDS, Clinic
+from .orders import EFFECT_SECONDS, POLLS_SECONDS, Clinic
 from .web import DicomWeb, value
 
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "arc")]
-# Two polls of the channel reconciliation, and the way to the worklist.
-POLLS_SECONDS = 25 + EFFECT_SECONDS
 STATES = "SCHEDULED,ARRIVED,READY,STARTED,DEPARTED,CANCELED,DISCONTINUED,COMPLETED"
 
 

@@ -8,12 +8,9 @@ import pytest
 from acceptance.chart import Chart
 from acceptance.emr import Order, Procedure
 from acceptance.lab import Engine, load
-from acceptance.orders import EFFECT_SECONDS, Clinic, fresh_person
+from acceptance.orders import EFFECT_SECONDS, POLLS_SECONDS, Clinic, fresh_person
 from conftest import TOLD, Lab
 from waiting import wait_for
-
-#: Two polls of the channel reconciliation, and the way to the worklist.
-POLLS_SECONDS = 25 + EFFECT_SECONDS
 
 
 @pytest.fixture
