@@ -138,7 +138,9 @@ def notes(pytestconfig: pytest.Config) -> list[str]:
 def inside(lab: Lab) -> Iterator[Inside]:
     """Docker on the lab's hosts."""
     with TemporaryDirectory(prefix="ssh-") as sockets:
-        yield Inside(lab, sockets)
+        reaching = Inside(lab, sockets)
+        yield reaching
+        reaching.close()
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,8 @@ class Emr:
         done = self._inside.run(
             "mirth", "setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc", script, "sh", *arguments, stdin=stdin
         )
-        assert done.returncode == 0, f"in the engine's container: {script[:80]}: {done.stderr.decode('utf-8', 'replace').strip()}"
+        said = done.stderr.decode("utf-8", "replace").strip()
+        assert done.returncode == 0, f"in the engine's container: exit {done.returncode}: {said or 'no word'}: {script[:80]}"
         return done.stdout
 
     def write(self, name: str, content: bytes) -> None:

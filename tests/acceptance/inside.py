@@ -18,12 +18,22 @@ START_SECONDS = 600
 
 
 class Inside:
-    """Docker on the hosts of the lab; what goes by ssh takes one connection for each host, whose socket lies in the folder `sockets`."""
+    """Docker on the hosts of the lab; what goes by ssh takes one connection for each host, whose socket lies in the folder `sockets`.
+
+    It stays until `close`: a connection that ends by itself after a pause may take the next command with it.
+    """
 
     def __init__(self, lab: Lab, sockets: str) -> None:
         self._lab = lab
-        self._one_connection = ["-o", "ControlMaster=auto", "-o", "ControlPersist=10", "-o", f"ControlPath={sockets}/%C"]
+        self._one_connection = ["-o", "ControlMaster=auto", "-o", "ControlPersist=yes", "-o", f"ControlPath={sockets}/%C"]
         self._containers: dict[str, str] = {}
+
+    def close(self) -> None:
+        """End the connections. Where there is none, ssh says so, and that is fine."""
+        for host in self._lab.hosts:
+            if host.connection == "ssh":
+                ssh, *where = host.exec[: host.exec.index("--")]
+                subprocess.run([ssh, *self._one_connection, "-O", "exit", *where], capture_output=True, check=False)
 
     def host(self, service: str) -> Host:
         """Return the host of a Compose service. Raises LabError when the lab has none."""
