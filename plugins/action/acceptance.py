@@ -90,12 +90,14 @@ def address(lab: dict[str, Any], service: str) -> str:
         "ldap": "ldap",
         "pacs-db": "pacs_db",
         "mirth-db": "mirth_db",
+        "openemr": "emr",
+        "openemr-db": "openemr_db",
     }
     where = lab[places[service]]
     if not where or where.get("url", "") is None:
         return "not published"
     if "url" in where:
         return str(where["url"])
-    scheme = {"arc": "dicom", "ldap": "ldap", "mirth": "mllp"}.get(service, "postgresql")
+    scheme = {"arc": "dicom", "ldap": "ldap", "mirth": "mllp", "openemr-db": "mariadb"}.get(service, "postgresql")
     title = f" ({where['ae_title']})" if "ae_title" in where else ""
     return f"{scheme}://{where['host']}:{where['port']}{title}"

@@ -2,7 +2,7 @@
 
 Each role's ``templates/`` folder is rendered on the controller and mirrored, without ``.j2``, below ``<lab_root>/<service>/``, and
 what else is there is removed; a file that begins with ``#!`` is executable. The secrets that the role's ``service.yml`` mounts become
-``secrets/<mount>``, mode 0400, owned by the uid that opens them. ``compose.yaml.j2`` is rendered last and sees ``files_digest``, a
+``secrets/<mount>``, mode 0400, owned by the uid that opens them; one with ``until`` goes when that variable is true. ``compose.yaml.j2`` is rendered last and sees ``files_digest``, a
 keyed digest of the service's other files and secrets, to be put into a label, so that Compose re-creates exactly the containers whose
 files changed, also after a run that died. What a product reads at its first boot only is recorded in
 ``<lab_root>/first-boot/<service>.json`` for preflight. The templates of the role that the task stands in go to ``<lab_root>`` itself.
@@ -61,7 +61,8 @@ class ActionModule(ActionBase):
 
     def _folder(self, service: services.Service, role: Path, secrets: dict[str, str], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return what the folder of one service must hold."""
-        mounted = [{"path": f"secrets/{mount}", "content": secrets[name], "uid": uid} for mount, name, uid in service.mounts]
+        mounts = service.mounts(over=lambda name: bool(self._value(name)))
+        mounted = [{"path": f"secrets/{mount}", "content": secrets[name], "uid": uid} for mount, name, uid in mounts]
         record = services.first_boot_record(service, first_boot_values(self._templar, service), secrets)
         return {
             "folder": service.name,

@@ -307,6 +307,70 @@ def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
+def emr(variables: Mapping[str, Any]) -> list[Finding]:
+    """Check the EMR's settings: names that stand unquoted in its start script, in SQL and in file names, and what its order form refuses.
+
+    Sources: openemr.md §3.2 and §3.6 (names of laboratories that another generator serves, facility as part of file names).
+    """
+    identifier = (r"[a-z_][a-z0-9_]{0,31}", "use small letters, digits and _, 32 at most")
+    shapes = {
+        "openemr_db_name": identifier,
+        "openemr_db_user": identifier,
+        "openemr_admin_user": (r"[A-Za-z0-9._-]{1,64}", "use A-Z a-z 0-9 . _ -"),
+        "openemr_provider_name": (
+            r"(?i)(?!.*(quest|labcorp|clarity))[^\x00-\x1f]{1,200}",
+            "give a name without quest, labcorp or clarity in it: those get other messages",
+        ),
+        "openemr_provider_npi": (r"[0-9]{10}", "give 10 digits in quotes"),
+        "openemr_order_msh": (
+            r"[^|^~\\&\s]{1,20}\|[A-Za-z0-9._-]{1,20}\|[^|^~\\&\s]{1,20}\|[^|^~\\&\s]{1,20}",
+            "give four names with | between them; the second is part of file names: A-Z a-z 0-9 . _ -",
+        ),
+        "openemr_report_category": (r"[A-Za-z0-9 ]{1,60}", "use letters, digits and blanks"),
+        "openemr_tls_path": (r"(/+[^/:].*)?", "give a folder from / on, or an empty text for a certificate of the image's own"),
+        "openemr_viewer_url": (r"(https?://[^\s\"'<>?#]+[^\s\"'<>?#/])?", "give the viewer's address, from http on, without a / at its end"),
+        "openemr_viewer_source": (r"[A-Za-z0-9_-]{1,32}", "use A-Z a-z 0-9 _ -"),
+    }
+    found = [
+        Finding(key, f"'{variables[key]}' cannot be taken", fix)
+        for key, (shape, fix) in shapes.items()
+        if not re.fullmatch(shape, str(variables[key]))
+    ]
+    found += [
+        Finding(name, f"{variables[name]} is too little", "give 1 or more")
+        for name in ("openemr_pdf_max_mb", "openemr_poll_seconds", "openemr_log_days")
+        if int(variables[name]) < 1
+    ]
+    return found
+
+
+def compendium(table: list[Mapping[str, Any]]) -> list[Finding]:
+    """Check that the EMR can order what the table of procedures holds: it finds an order's lines by name, of 63 characters at most."""
+    names = [str(row.get("name") or "") for row in table]
+    found = []
+    for row, name in zip(table, names, strict=True):
+        where = f"lab_procedures, {row.get('code')}"
+        if len(name) == 64:
+            found.append(Finding(where, "has a name of 64 characters, and the EMR's column takes 63", "shorten it"))
+        elif name.strip().casefold() in [other.strip().casefold() for other in names if other is not name]:
+            found.append(Finding(where, f"'{name}' is also another procedure's name", "give each its own: the EMR tells them apart by it"))
+    return found
+
+
+def neighbours(hosts: Mapping[str, list[str]]) -> list[Finding]:
+    """Check that EMR and engine are on one host: they exchange files in one volume."""
+    emr_host, engine_host = hosts["openemr"][0], hosts["mirth"][0]
+    if emr_host == engine_host:
+        return []
+    return [
+        Finding(
+            "inventory groups openemr and mirth",
+            f"are on {emr_host} and {engine_host}, and orders and results are files in a folder of one host",
+            "put both on the same host",
+        )
+    ]
+
+
 def own_ae_titles(archive: str, worklist: str) -> list[Finding]:
     """Check the archive's own AE titles: they become part of URLs and DNs, and LDAP holds each once."""
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,16 @@ class Service:
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     first_boot: list[str] = field(default_factory=list)
 
-    @property
-    def mounts(self) -> list[tuple[str, str, int]]:
-        """``(file below /run/secrets, key, uid that opens it)`` of each secret that the container sees as a file."""
-        return [(how["mount"], key, int(how["uid"])) for key, how in sorted(self.secrets.items()) if "mount" in how]
+    def mounts(self, over: Callable[[str], bool]) -> list[tuple[str, str, int]]:
+        """``(file below /run/secrets, key, uid that opens it)`` of each secret that the container sees as a file.
+
+        :param over: whether a variable is true: a secret with ``until`` is a file only until then
+        """
+        return [
+            (how["mount"], key, int(how["uid"]))
+            for key, how in sorted(self.secrets.items())
+            if "mount" in how and not ("until" in how and over(how["until"]))
+        ]
 
 
 def load(name: str, roles: Path = ROLES) -> Service:

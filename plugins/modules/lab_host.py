@@ -45,6 +45,7 @@ def main() -> None:
         "storage": storage(module.params["storage_path"], module.params["storage_marker"]),
     }
     facts.update(engine(project, module.params["images"]))
+    facts["emr_installed"] = emr_installed(facts["docker_root"], project)
     facts["disk_free_gb"] = {folder: free_gb(folder) for folder in {root, facts["docker_root"] or "/var/lib"}}
     module.exit_json(changed=False, host=facts)
 
@@ -172,6 +173,15 @@ def seen_by(uid: int, folder: str, marker: str) -> tuple[bool, bool]:
     )
     done = subprocess.run([sys.executable, "-c", script, str(uid), folder, marker], capture_output=True, text=True, check=False)
     return done.stdout == "True\n", done.returncode == 0
+
+
+def emr_installed(docker_root: str, project: str) -> bool:
+    """Whether the EMR's site is installed: its sqlconf.php, in the volume of sites, says so (openemr.md §1.5)."""
+    try:
+        with open(os.path.join(docker_root, "volumes", f"{project}_oemr-sites", "_data", "default", "sqlconf.php"), encoding="utf-8") as handle:
+            return re.search(r"^\$config *= *1 *;", handle.read(), re.MULTILINE) is not None
+    except FileNotFoundError:
+        return False
 
 
 def engine(project: str, images: list[str]) -> dict[str, Any]:

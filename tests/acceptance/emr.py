@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,11 +92,15 @@ class Emr:
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
 
-    def _shell(self, script: str, *arguments: str, stdin: bytes = b"") -> bytes:
+    def _shell(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> bytes:
+        """Run a script in the engine's container; `again`: what only reads is asked once more where it ends without a word, with a warning."""
         done = self._inside.run(
             "mirth", "setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc", script, "sh", *arguments, stdin=stdin
         )
         said = done.stderr.decode("utf-8", "replace").strip()
+        if again and done.returncode != 0 and not said:
+            warnings.warn(f"in the engine's container: exit {done.returncode} without a word, asked again: {script[:80]}", stacklevel=2)
+            return self._shell(script, *arguments)
         assert done.returncode == 0, f"in the engine's container: exit {done.returncode}: {said or 'no word'}: {script[:80]}"
         return done.stdout
 
@@ -120,19 +125,19 @@ class Emr:
 
     def taken(self, name: str) -> set[str]:
         """Return paths below the exchange folder to which files of this name have been moved."""
-        found = self._shell(f'cd {EXCHANGE}; find orders-done orders-error -name "*-$1"', name)
+        found = self._shell(f'cd {EXCHANGE}; find orders-done orders-error -name "*-$1"', name, again=True)
         return set(found.decode().split())
 
     def waiting(self) -> int:
         """Return how many order files the engine has not taken."""
-        return len(self._shell(f"cd {EXCHANGE}/orders; find . -type f").split())
+        return len(self._shell(f"cd {EXCHANGE}/orders; find . -type f", again=True).split())
 
     def results(self, number: int) -> dict[str, hl7.Message]:
         """Return result files that are about an order: name → message. Raises AssertionError for what the importer would refuse."""
         found = {}
-        listing = self._shell(f'cd {EXCHANGE}/inbox; for file in *; do [ ! -f "$file" ] || printf \'%s\\n\' "$file"; done')
+        listing = self._shell(f'cd {EXCHANGE}/inbox; for file in *; do [ ! -f "$file" ] || printf \'%s\\n\' "$file"; done', again=True)
         for name in listing.decode().split():
-            text = self._shell(f'cat "{EXCHANGE}/inbox/$1"', name).decode()
+            text = self._shell(f'cat "{EXCHANGE}/inbox/$1"', name, again=True).decode()
             message = hl7v2.parse(text)
             unknown = {str(segment[0]) for segment in message} - KNOWN_SEGMENTS
             assert not unknown, f"the EMR's importer refuses the result file {name}: it has segments {', '.join(sorted(unknown))}"
@@ -149,7 +154,7 @@ class Emr:
 
     def statuses(self, accession: str) -> list[dict[str, Any]]:
         """Return what the status files say about an accession number."""
-        listing = self._shell(f'cd {EXCHANGE}/status; cat -- *-"$1".json 2>/dev/null || [ ! -e *-"$1".json ]', accession)
+        listing = self._shell(f'cd {EXCHANGE}/status; cat -- *-"$1".json 2>/dev/null || [ ! -e *-"$1".json ]', accession, again=True)
         return [json.loads(line) for line in listing.decode().splitlines() if line]
 
     def take_statuses(self, accession: str) -> list[dict[str, Any]]:
