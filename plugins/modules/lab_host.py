@@ -176,12 +176,9 @@ def seen_by(uid: int, folder: str, marker: str) -> tuple[bool, bool]:
 
 
 def emr_installed(docker_root: str, project: str) -> bool:
-    """Whether the EMR's site is installed: its sqlconf.php, in the volume of sites, says so (openemr.md §1.5)."""
-    try:
-        with open(os.path.join(docker_root, "volumes", f"{project}_oemr-sites", "_data", "default", "sqlconf.php"), encoding="utf-8") as handle:
-            return re.search(r"^\$config *= *1 *;", handle.read(), re.MULTILINE) is not None
-    except FileNotFoundError:
-        return False
+    """Whether the EMR's installation is over: its health script leaves a mark in the volume of sites."""
+    volume = os.path.join(docker_root, "volumes", f"{project}_oemr-sites", "_data")
+    return os.path.exists(os.path.join(volume, "default", "documents", "local", "installed"))
 
 
 def engine(project: str, images: list[str]) -> dict[str, Any]:
