@@ -22,7 +22,7 @@ from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
-SERVICES = ["ldap", "pacs_db", "mirth_db", "arc", "mirth", "ohif", "edge"]
+SERVICES = ["ldap", "pacs_db", "mirth_db", "openemr_db", "arc", "mirth", "openemr", "ohif", "edge"]
 
 
 def load(path: Path) -> Any:

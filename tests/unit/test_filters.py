@@ -29,8 +29,8 @@ BINDS = {
 SINGLE = {"lab": ["one"], **{service: ["one"] for service in SERVICES}}
 MULTI = {
     "lab": ["data", "images", "web"],
-    **{service: ["data"] for service in ("ldap", "pacs_db", "mirth_db")},
-    **{service: ["images"] for service in ("arc", "mirth")},
+    **{service: ["data"] for service in ("ldap", "pacs_db", "mirth_db", "openemr_db")},
+    **{service: ["images"] for service in ("arc", "mirth", "openemr")},
     **{service: ["web"] for service in ("ohif", "edge")},
 }
 ADDRESSES = {"data": "10.0.0.1", "images": "10.0.0.2", "web": "10.0.0.3", "one": "10.0.0.9"}
@@ -190,9 +190,9 @@ def test_url(bind: str, url: str | None) -> None:
     ("host", "groups", "awaited"),
     [
         ("one", SINGLE, []),
-        ("data", MULTI, ["ldap", "pacs_db", "mirth_db"]),
+        ("data", MULTI, ["ldap", "pacs_db", "mirth_db", "openemr_db"]),
         ("web", MULTI, []),
-        ("data", MULTI | {"arc": ["data"], "mirth": ["data"]}, []),
+        ("data", MULTI | {"arc": ["data"], "mirth": ["data"], "openemr": ["data"]}, []),
     ],
 )
 def test_what_another_host_waits_for_starts_first(host: str, groups: dict[str, list[str]], awaited: list[str]) -> None:
@@ -218,14 +218,14 @@ def test_acceptance_input_tells_how_to_get_into_the_containers_of_each_host() ->
         "data": {
             "connection": "ssh",
             "address": "10.0.0.1",
-            "services": ["ldap", "pacs-db", "mirth-db"],
+            "services": ["ldap", "pacs-db", "mirth-db", "openemr-db"],
             "project": "/opt/x",
             "exec": [*ssh, "-p", "2222", "ops@10.0.0.1", "--", "sudo", "-n", "docker", "exec"],
         },
         "images": {
             "connection": "ssh",
             "address": "10.0.0.2",
-            "services": ["arc", "mirth"],
+            "services": ["arc", "mirth", "openemr"],
             "project": "/opt/x",
             "exec": [*ssh, "-o", "ProxyJump=a b", "-i", "/k", "10.0.0.2", "--", "docker", "exec"],
         },

@@ -125,7 +125,7 @@ def test_types_and_what_cannot_be_evaluated_come_together(file: Path) -> None:
     ("name", "value", "where"),
     [
         ("lab_image_source", "docker", ["variable of role lab"]),
-        ("lab_services", ["ldap", "openemr"], ["lab_services"]),
+        ("lab_services", ["ldap", "ris"], ["lab_services"]),
         ("lab_root", "pacs-emr", ["lab_root"]),
         ("lab_project", "My Lab", ["lab_project"]),
         ("arc_storage_path", "images", ["arc_storage_path"]),
@@ -244,7 +244,7 @@ def test_a_missing_secret_stops_only_where_its_service_holds_data(file: Path) ->
 def test_a_lost_secrets_file_stops_and_a_first_run_makes_one(tmp_path: Path) -> None:
     gone = tmp_path / "secrets.yml"
     assert judge(gone, facts()) == []
-    found = judge(gone, facts(volumes=[*DATA, "mirth-db", "mirth-appdata"]))
+    found = judge(gone, facts(volumes=[*DATA, "mirth-db", "mirth-appdata", "oemr-db", "oemr-sites"]))
     kept = services.secret_keepers(services.load_all(SERVICES))
     assert set(about(found)) == {f"secrets.yml, {key}" for key in KEYS if kept[key]}
 

@@ -53,7 +53,7 @@ def test_a_missing_secret_that_every_run_sets_may_be_made_at_any_time() -> None:
 
 def test_only_what_a_service_reads_at_its_first_boot_opens_its_data() -> None:
     assert services.secret_keepers(DESCRIBED) == {
-        "lab_digest_key": ["ldap", "mirth", "mirth_db", "pacs_db"],
+        "lab_digest_key": ["ldap", "mirth", "mirth_db", "openemr", "openemr_db", "pacs_db"],
         "ldap_root_password": ["ldap"],
         "ldap_config_password": ["ldap"],
         "ldap_user_root_password": [],
@@ -65,6 +65,9 @@ def test_only_what_a_service_reads_at_its_first_boot_opens_its_data() -> None:
         "mirth_admin_password": ["mirth_db"],
         "mirth_keystore_password": ["mirth"],
         "mirth_emr_password": [],
+        "openemr_db_root_password": ["openemr_db"],
+        "openemr_db_password": ["openemr"],
+        "openemr_admin_password": ["openemr"],
     }
 
 

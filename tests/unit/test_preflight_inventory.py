@@ -391,6 +391,6 @@ def test_services_folders_and_project() -> None:
     assert texts(preflight_inventory.basics(BASICS, SERVICES)) == []
     assert texts(preflight_inventory.basics(BASICS | {"arc_storage_path": "/srv/images", "lab_root": "/x"}, SERVICES)) == []
     assert texts(preflight_inventory.basics({}, SERVICES)) == []
-    text = the_one(preflight_inventory.basics(BASICS | {"lab_services": ["ldap", "openemr"]}, SERVICES))
-    assert text.startswith("lab_services: there is no service 'openemr'")
+    text = the_one(preflight_inventory.basics(BASICS | {"lab_services": ["ldap", "ris"]}, SERVICES))
+    assert text.startswith("lab_services: there is no service 'ris'")
     assert "pacs_db" in text

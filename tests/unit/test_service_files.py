@@ -317,6 +317,14 @@ def test_end_to_end_it_shows_no_secret_and_settles(roles: Path, play: list[str])
 def test_every_service_says_where_its_secrets_go() -> None:
     for service in services.load_all(SERVICES).values():
         compose = (ROLES / service.name / "templates/compose.yaml.j2").read_text(encoding="utf-8")
-        for mount, _, _ in service.mounts:
+        mounts = service.mounts(over=lambda _: False)
+        for mount, _, _ in mounts:
             assert f"./secrets/{mount}:/run/secrets/{mount}:ro" in compose
-        assert compose.count("./secrets/") == len(service.mounts)
+        assert compose.count("./secrets/") == len(mounts)
+
+
+def test_a_secret_that_is_needed_until_then_is_no_file_any_more() -> None:
+    emr = services.load("openemr")
+    until = {mount: emr.secrets[key].get("until") for mount, key, _ in emr.mounts(over=lambda _: False)}
+    assert set(until.values()) == {"lab_emr_installed"}
+    assert emr.mounts(over=lambda name: name == "lab_emr_installed") == []
