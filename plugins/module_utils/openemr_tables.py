@@ -96,6 +96,10 @@ class Settings:
                 raise SeedError(f"lab.{column} is '{self.lab[column]}': letters, digits and . _ - only, for it is part of a file's name")
         seen: dict[str, str] = {folded(name): f"the lab's group '{name}'"}
         codes: set[str] = set()
+        for row in self.procedures:
+            lacking = [key for key in ("code", "name") if row.get(key) is None]
+            if lacking:
+                raise SeedError(f"procedures: a row lacks its {' and '.join(lacking)}: {dict(row)}")
         for code, called in self.compendium:
             if not code.strip() or len(code) > CODE_LENGTH or folded(code) in codes:
                 raise SeedError(f"procedure '{code}': a code has 1 to {CODE_LENGTH} characters and is given once")

@@ -1,6 +1,6 @@
 """What the contract tests share: running containers of the image under test with the Docker CLI.
 
-The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, ARC) names another,
+The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, ARC, OPENEMR_DB) names another,
 so the same statements are checked against the upstream image.
 """
 
@@ -26,10 +26,13 @@ PREFIX = "contract-"
 HARDENED = ("--cap-drop=ALL", "--security-opt=no-new-privileges:true")
 
 
-def image_under_test(name: str) -> str:
-    """Return the image of a service (key of images/images.json) or what CONTRACT_IMAGE_<NAME> says instead."""
+def image_under_test(name: str, service: str = "") -> str:
+    """Return a self-built image (key of images/images.json) or what CONTRACT_IMAGE_<NAME> says instead.
+
+    :param service: Compose service that runs it, where it has another name: then that is the name of the variable
+    """
     table: dict[str, str] = json.loads((REPOSITORY / "images" / "images.json").read_text(encoding="utf-8"))
-    return os.environ.get(f"CONTRACT_IMAGE_{name.upper().replace('-', '_')}", table[name])
+    return os.environ.get(f"CONTRACT_IMAGE_{(service or name).upper().replace('-', '_')}", table[name])
 
 
 def hardened(role: str) -> list[str]:
