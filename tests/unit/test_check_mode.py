@@ -60,11 +60,11 @@ def test_a_host_without_docker_engine_is_told_what_would_come(tmp_path: Path, tm
     given |= {"lab_min_memory_mb": "1", "lab_min_disk_gb": "0", "lab_subnet": "10.213.99.0/24", "lab_ae_table": [], "lab_procedures": []}
     given |= {
         f"{name}_bind": ""
-        for name in (*("ldap", "pacs_db", "arc_dicom", "arc_hl7", "mirth_api", "mirth_http", "mirth_hl7", "edge_viewer", "edge_archive"),)
+        for name in (*("ldap", "pacs_db", "arc_dicom", "arc_hl7", "mirth_api", "mirth_http", "mirth_hl7", "openemr", "edge_viewer", "edge_archive"),)
     }
     run = playbook(tmp_path, "-i", "inventory/demo", "site.yml", "--check", "--diff", variables=given, environment={"PATH": str(tools)})
     assert run.returncode == 0, run.output
     assert "would be installed" in words(run.output)
-    assert "ldap, pacs_db, mirth_db, arc, mirth, ohif, edge would be created and started" in words(run.output)
+    assert "ldap, pacs_db, mirth_db, openemr_db, arc, mirth, openemr, ohif, edge would be created and started" in words(run.output)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".ansible"]
     assert not Path("/run/unit-test-nowhere-check").exists()
