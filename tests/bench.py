@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from acceptance.dimse import Archive
 from acceptance.emr import Emr, Procedure
+from acceptance.emr_database import EmrDatabase
 from acceptance.engine import EngineInside
 from acceptance.inside import Inside
 from acceptance.lab import load
@@ -104,7 +105,7 @@ def orders() -> dict[str, float]:
     with TemporaryDirectory(prefix="ssh-") as sockets:
         archive = Archive(lab.dicom)
         inside = Inside(lab, sockets)
-        clinic = Clinic(Emr(inside), Modality(archive), archive, EngineInside(inside))
+        clinic = Clinic(Emr(inside, EmrDatabase(inside)), Modality(archive), archive, EngineInside(inside))
         many = orders_of_many(Procedure(first.code, first.name), ORDERS)
         before = len(clinic.modality.worklist())
         hops: dict[str, Callable[[], int]] = {

@@ -18,6 +18,7 @@ import pytest
 import testinfra
 from acceptance.dimse import Archive
 from acceptance.emr import Emr
+from acceptance.emr_database import EmrDatabase
 from acceptance.engine import EngineInside
 from acceptance.inside import Inside
 from acceptance.lab import DicomPort, load
@@ -209,4 +210,4 @@ def clinic(inside: Inside) -> Clinic:
     where = load(TOLD).dicom
     assert where is not None
     archive = Archive(where)
-    return Clinic(Emr(inside), Modality(archive), archive, EngineInside(inside))
+    return Clinic(Emr(inside, EmrDatabase(inside)), Modality(archive), archive, EngineInside(inside))

@@ -6,27 +6,15 @@ Sources: openemr.md §3.1 (tables) and §7.8 (what changes and deletions leave b
 from __future__ import annotations
 
 import base64
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from waiting import wait_for
 
 from .emr import Order, Person, Procedure
+from .emr_database import EmrDatabase, literal
 from .orders import NUMBERS
 
-START_SECONDS = 60
-# Of the test EMR's database alone: its password is no secret.
-CLIENT = 'MYSQL_PWD="$MARIADB_ROOT_PASSWORD" exec mariadb --default-character-set=utf8mb4 --batch --skip-column-names openemr'
 SEXES = {"F": "Female", "M": "Male"}
 # HL7's own escapes for its delimiters, as both generators write them (openemr.md §7.4).
 ESCAPES = str.maketrans({"\\": "\\E\\", "&": "\\T\\", "|": "\\F\\", "~": "\\R\\"})
-
-
-def literal(text: str | None) -> str:
-    """Return an SQL literal."""
-    return "NULL" if text is None else "'{}'".format(text.replace("\\", "\\\\").replace("'", "\\'"))
 
 
 def when(start: str | None) -> str:
@@ -35,22 +23,13 @@ def when(start: str | None) -> str:
 
 
 class Chart:
-    """The EMR's database, in a container of this machine's Docker Engine."""
+    """The EMR's database, changed as its pages change it."""
 
-    def __init__(self, container: str) -> None:
-        self._container = container
+    def __init__(self, database: EmrDatabase) -> None:
+        self.away = database.away
+        self._sql = database.sql
         # Above all numbers that the suite has ever given to a patient of this lab: the archive remembers them when the EMR is a new one.
         self._first = 10**9 + int(time.time())
-
-    def _docker(self, *words: str, stdin: str = "") -> str:
-        done = subprocess.run(["docker", *words], input=stdin, capture_output=True, text=True, check=False, timeout=START_SECONDS)
-        assert done.returncode == 0, f"the EMR's database: docker {' '.join(words[:2])}: {done.stderr.strip()}"
-        return done.stdout
-
-    def _sql(self, *statements: str) -> list[str]:
-        """Run statements in one transaction; return the lines of the answers."""
-        script = "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
-        return self._docker("exec", "--interactive", self._container, "sh", "-c", CLIENT, stdin=script).splitlines()
 
     # --- patients ---------------------------------------------------------------------------------------------------------------
 
@@ -143,20 +122,3 @@ class Chart:
         gone = [f"DELETE FROM {table} WHERE procedure_order_id = {order.number}" for table in ("procedure_order_code", "procedure_order")]
         form = f"DELETE FROM forms WHERE formdir = 'procedure_order' AND form_id = {order.number}"
         self._sql(*gone, form, *([self._log("delete", told, order.person.number)] if trace else []))
-
-    # --- the server -------------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def away(self, how: str) -> Iterator[None]:
-        """The database is stopped meanwhile (`stop`), or hangs (`pause`)."""
-        self._docker(how, self._container)
-        try:
-            yield
-        finally:
-            self._docker({"stop": "start", "pause": "unpause"}[how], self._container)
-            wait_for(self._complaint, START_SECONDS)
-
-    def _complaint(self) -> str:
-        check = ["docker", "exec", self._container, "healthcheck.sh", "--connect", "--innodb_initialized"]
-        done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=START_SECONDS)
-        return "" if done.returncode == 0 else f"the EMR's database does not run: {done.stderr.strip()}"

@@ -22,6 +22,7 @@ from playwright.sync_api import BrowserContext
 from .chart import Chart
 from .dimse import Archive, Outcome
 from .emr import Emr, Procedure
+from .emr_database import EmrDatabase
 from .engine import EngineInside
 from .inside import Inside, InsideHttp
 from .lab import HOW_TO_RUN, Address, Engine, Lab, LabError, load
@@ -203,17 +204,23 @@ def engine(lab_engine: Engine, inside: Inside) -> EngineInside:
 
 
 @pytest.fixture(scope="session")
-def clinic(engine: EngineInside, archive: Archive, inside: Inside) -> Clinic:
-    """EMR, modality and archive together."""
-    return Clinic(Emr(inside), Modality(archive), archive, engine)
+def emr_database(inside: Inside) -> EmrDatabase:
+    """The EMR's database."""
+    return EmrDatabase(inside)
 
 
 @pytest.fixture(scope="session")
-def chart(lab_engine: Engine) -> Chart:
-    """The database of a test EMR, which the engine reads."""
-    if lab_engine.emr is None:
-        pytest.skip("the engine reads no test EMR (verify_emr_container)")
-    return Chart(lab_engine.emr)
+def clinic(engine: EngineInside, archive: Archive, inside: Inside, emr_database: EmrDatabase) -> Clinic:
+    """EMR, modality and archive together."""
+    return Clinic(Emr(inside, emr_database), Modality(archive), archive, engine)
+
+
+@pytest.fixture(scope="session")
+def chart(emr_database: EmrDatabase, lab_engine: Engine) -> Chart:
+    """The charts, which the engine reads."""
+    if not lab_engine.reads_emr:
+        pytest.skip("the engine reads no EMR (mirth_emr_url)")
+    return Chart(emr_database)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ Sources: openemr.md §3.2 and §7.4 (both generators, verified by running), §3.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import hl7
 from waiting import wait_for
 
 from . import hl7v2
+from .emr_database import EmrDatabase, literal
 from .inside import Inside
 
 # The folder that EMR and engine share, and who owns it there.
@@ -87,13 +87,20 @@ class Order:
 
 
 class Emr:
-    """The EMR's side of the exchange folder, reached through the engine's container."""
+    """The EMR's side of the exchange folder, reached through the engine's container, and what it made of the files there.
 
-    def __init__(self, inside: Inside) -> None:
+    The suite's orders are not in the EMR's tables, so its importer refuses what comes about them: into `results-error`, with its reason.
+    """
+
+    def __init__(self, inside: Inside, database: EmrDatabase) -> None:
         self._inside = inside
+        self._database = database
 
     def _shell(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> bytes:
-        """Run a script in the engine's container; `again`: what only reads is asked once more where it ends without a word, with a warning."""
+        """Run a script in the engine's container.
+
+        `again`: it only reads, so where it ends without a word it is asked once more, with a warning.
+        """
         done = self._inside.run(
             "mirth", "setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc", script, "sh", *arguments, stdin=stdin
         )
@@ -135,30 +142,30 @@ class Emr:
     def results(self, number: int) -> dict[str, hl7.Message]:
         """Return result files that are about an order: name → message. Raises AssertionError for what the importer would refuse."""
         found = {}
-        listing = self._shell(f'cd {EXCHANGE}/inbox; for file in *; do [ ! -f "$file" ] || printf \'%s\\n\' "$file"; done', again=True)
-        for name in listing.decode().split():
-            text = self._shell(f'cat "{EXCHANGE}/inbox/$1"', name, again=True).decode()
+        # Whole lines only of the order's number; the importer may move a file at any time, so one is looked for in both places.
+        script = f"""cd {EXCHANGE}
+for file in $(grep --no-messages --files-with-matches --recursive --include='*.hl7' "OBR|1|$1|" inbox results-error || :); do
+  name=${{file##*/}}; echo "$name"; cat "inbox/$name" 2>/dev/null || cat "results-error/$name"; printf '\\0'
+done"""
+        for entry in self._shell(script, str(number), again=True).decode().split("\0")[:-1]:
+            name, _, text = entry.partition("\n")
             message = hl7v2.parse(text)
             unknown = {str(segment[0]) for segment in message} - KNOWN_SEGMENTS
             assert not unknown, f"the EMR's importer refuses the result file {name}: it has segments {', '.join(sorted(unknown))}"
-            if hl7v2.field(message.segment("OBR"), 2) == str(number):
-                found[name] = message
+            found[name] = message
         return found
 
     def wait_for_result(self, number: int, seconds: float = TAKEN_SECONDS) -> hl7.Message:
-        """Return the one new result file of an order and take it away, as the importer does. Raises AssertionError when none comes."""
+        """Return the one new result file of an order and take it away. Raises AssertionError when none comes."""
         wait_for(lambda: "" if self.results(number) else f"no result file for order {number} in {EXCHANGE}/inbox", seconds)
         ((name, message),) = self.results(number).items()
-        self._shell(f'rm "{EXCHANGE}/inbox/$1"', name)
+        # Where the importer refuses it, which it does within seconds: a file that is taken from under its hands would be a fault to it.
+        refused = f"{EXCHANGE}/results-error/{name}"
+        wait_for(lambda: "" if self._shell(f'[ ! -e "{refused}" ] || echo there', again=True) else f"{name} is not refused", TAKEN_SECONDS)
+        self._shell(f'rm "{refused}" "{refused}.reason"')
         return message
 
     def statuses(self, accession: str) -> list[dict[str, Any]]:
-        """Return what the status files say about an accession number."""
-        listing = self._shell(f'cd {EXCHANGE}/status; cat -- *-"$1".json 2>/dev/null || [ ! -e *-"$1".json ]', accession, again=True)
-        return [json.loads(line) for line in listing.decode().splitlines() if line]
-
-    def take_statuses(self, accession: str) -> list[dict[str, Any]]:
-        """Return what the status files say about an accession number and take them away, as the EMR does."""
-        found = self.statuses(accession)
-        self._shell(f'rm -f -- {EXCHANGE}/status/*-"$1".json', accession)
-        return found
+        """Return what the EMR was told of the images of an accession number."""
+        columns = {"order": "procedure_order_id", "procedure": "procedure_code", "study": "study_uid"}
+        return self._database.rows(columns, f"FROM pacs_emr_images WHERE accession = {literal(accession)}")

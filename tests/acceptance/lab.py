@@ -77,9 +77,7 @@ class Procedure:
 @dataclass(frozen=True)
 class Engine:
     """The engine: where it takes reports, what it writes into messages, which procedures it knows, how many orders it cancels at once,
-    whether it reads an EMR's database.
-
-    `emr` is the container, on this machine, of that database where it is a test EMR's, to which the suite may write.
+    whether it reads the EMR's database.
     """
 
     reports: Address | None
@@ -88,7 +86,6 @@ class Engine:
     procedures: tuple[Procedure, ...]
     cancel_limit: int
     reads_emr: bool
-    emr: str | None
 
 
 @dataclass(frozen=True)
@@ -197,7 +194,6 @@ def _engine(table: _Table | None) -> Engine | None:
         tuple(procedures),
         table.number("cancel_limit"),
         table.flag("reads_emr"),
-        table.maybe_text("emr"),
     )
 
 

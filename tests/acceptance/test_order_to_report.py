@@ -113,8 +113,8 @@ def test_the_emr_is_told_once_that_images_are_available(done: Examination, clini
             return "" if clinic.emr.statuses(accession) else f"no status file for {accession}"
 
         wait_for(complaint, STATUS_SECONDS, pause=2)
-        (status,) = clinic.emr.take_statuses(accession)
-        assert (status["order"], status["procedure"], status["study"]) == (str(done.order.number), code, row.item.StudyInstanceUID)
+        (status,) = clinic.emr.statuses(accession)
+        assert (status["order"], status["procedure"], status["study"]) == (done.order.number, code, row.item.StudyInstanceUID)
 
 
 def test_text_report_is_an_sr_in_the_study_and_a_result_on_the_order(

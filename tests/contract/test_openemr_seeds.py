@@ -171,7 +171,10 @@ def test_our_tables_compare_with_openemrs(seeded: Container) -> None:
 def test_further_rows_of_the_user_stay(seeded: Container, tmp_path: Path) -> None:
     assert sql(seeded, "SELECT gl_value FROM globals WHERE gl_index = 1") == "not this one"
     assert sql(seeded, "SELECT count(*) FROM users WHERE patient_menu_role = 'standard' AND (username IS NULL OR username = '')") == "3"
-    sql(seeded, "INSERT INTO procedure_questions (lab_id, procedure_code, question_code, question_text) VALUES (1, 'CTHEAD', 'Q', 'Asthma?')")
+    sql(
+        seeded,
+        "INSERT INTO procedure_questions (lab_id, procedure_code, question_code, question_text) VALUES (1, 'CTHEAD', 'Q', 'Asthma?')",
+    )
     assert seed(tmp_path)["changed"] is False
 
 
@@ -312,7 +315,12 @@ def test_the_account_enters_with_tls_only(seeded: Container) -> None:
 
 @pytest.mark.parametrize(
     "ask",
-    ["SELECT * FROM openemr.users", "UPDATE openemr.patient_data SET lname = ''", "CREATE TABLE openemr.t (a int)", "SELECT * FROM mysql.user"],
+    [
+        "SELECT * FROM openemr.users",
+        "UPDATE openemr.patient_data SET lname = ''",
+        "CREATE TABLE openemr.t (a int)",
+        "SELECT * FROM mysql.user",
+    ],
 )
 def test_the_account_reads_five_tables_and_nothing_else(seeded: Container, ask: str) -> None:
     for table in openemr_tables.READABLE:

@@ -1,0 +1,53 @@
+"""The EMR's database, reached through its container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .inside import Inside
+
+# The password is in no command line and no environment: the client reads it from a pipe. The EMR itself sets no sql_mode either.
+CLIENT = """exec mariadb --defaults-extra-file=/dev/fd/3 --user=root --protocol=socket --default-character-set=utf8mb4 \
+--init-command="SET SESSION sql_mode=''" --batch --raw --skip-column-names openemr 3<<END
+[client]
+password="$(cat /run/secrets/openemr_db_root)"
+END
+"""
+
+
+def literal(text: str | None) -> str:
+    """Return an SQL literal."""
+    return "NULL" if text is None else "'{}'".format(text.replace("\\", "\\\\").replace("'", "\\'"))
+
+
+class EmrDatabase:
+    """SQL, as root inside the container."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+
+    def sql(self, *statements: str) -> list[str]:
+        """Run statements in one transaction; return the lines of the answers. Raises AssertionError."""
+        script = "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
+        done = self._inside.run("openemr-db", "sh", "-euc", CLIENT, stdin=script.encode())
+        assert done.returncode == 0, f"the EMR's database: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return done.stdout.decode().splitlines()
+
+    def rows(self, columns: dict[str, str], rest: str) -> list[dict[str, Any]]:
+        """Return what `SELECT <columns> <rest>` finds; columns are names and expressions."""
+        pairs = ", ".join(f"{literal(name)}, {expression}" for name, expression in columns.items())
+        return [json.loads(line) for line in self.sql(f"SELECT json_object({pairs}) {rest}")]
+
+    @contextmanager
+    def away(self, how: str) -> Iterator[None]:
+        """The database is stopped meanwhile (`stop`), or hangs (`pause`)."""
+        host, container = self._inside.host("openemr-db"), self._inside.container("openemr-db")
+        self._inside.docker(host, how, container)
+        try:
+            yield
+        finally:
+            self._inside.docker(host, {"stop": "start", "pause": "unpause"}[how], container)
+            self._inside.wait_healthy("openemr-db")
