@@ -94,7 +94,7 @@ class Emr:
 
     def __init__(self, inside: Inside, database: EmrDatabase) -> None:
         self._inside = inside
-        self._database = database
+        self.database = database
 
     def _shell(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> bytes:
         """Run a script in the engine's container.
@@ -168,4 +168,4 @@ done"""
     def statuses(self, accession: str) -> list[dict[str, Any]]:
         """Return what the EMR was told of the images of an accession number."""
         columns = {"order": "procedure_order_id", "procedure": "procedure_code", "study": "study_uid"}
-        return self._database.rows(columns, f"FROM pacs_emr_images WHERE accession = {literal(accession)}")
+        return self.database.rows(columns, f"FROM pacs_emr_images WHERE accession = {literal(accession)}")

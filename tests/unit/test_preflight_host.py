@@ -60,9 +60,7 @@ VARIABLES = {
     "ldap_port": 389,
     "pacs_db_bind": "127.0.0.1",
     "pacs_db_port": 5432,
-    **{
-        f"{name}_bind": "" for name in ("openemr", "openemr_db", "mirth_db", "mirth_api", "mirth_http", "mirth_hl7", "mirth_psu", "arc_hl7")
-    },
+    **{f"{name}_bind": "" for name in ("mirth_db", "mirth_api", "mirth_http", "mirth_hl7", "mirth_psu", "arc_hl7")},
     "mirth_db_port": 5433,
     "openemr_port": 8300,
     "openemr_db_port": 3307,

@@ -263,12 +263,8 @@ def test_health_checks_over_http_do_not_go_through_a_proxy(rendered: Rendered) -
         assert "curl --noproxy '*' " in (folder / service / "health.sh").read_text(encoding="utf-8")
     check = compose(folder, "ohif")["healthcheck"]["test"]
     assert check[check.index("-Y") + 1] == "off"
-    for service, tool in (
-        ("ldap", "ldapsearch"),
-        ("pacs_db", "pg_isready"),
-        ("mirth_db", "pg_isready"),
-        ("openemr_db", "/usr/local/bin/healthcheck.sh"),
-    ):
+    tools = {"ldap": "ldapsearch", "pacs_db": "pg_isready", "mirth_db": "pg_isready", "openemr_db": "/usr/local/bin/healthcheck.sh"}
+    for service, tool in tools.items():
         assert compose(folder, service)["healthcheck"]["test"][1] == tool
     assert "/dev/tcp/127.0.0.1/" in (folder / "edge/health.sh").read_text(encoding="utf-8")
 

@@ -22,10 +22,9 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def chart(engine: Engine) -> Chart:
-    """The test EMR's database."""
-    assert engine.emr is not None
-    return Chart(engine.emr)
+def chart(clinic: Clinic) -> Chart:
+    """The charts."""
+    return Chart(clinic.emr.database)
 
 
 @pytest.fixture
