@@ -87,6 +87,19 @@ class Viewer:
         assert answer is not None
         assert answer.status == 200, f"the viewer's page {self._url}{path} answered {answer.status}"
 
+    def listed(self, study: Study) -> set[str]:
+        """Wait for a study's row in the list; return the Study Instance UIDs of all rows, without it when it does not come."""
+        rows = self._page.locator("[data-cy^=studyRow-]")
+        self._wait(lambda: self._page.locator(f"[data-cy='studyRow-{study.uid}']").count() > 0)
+        return {str(row.get_attribute("data-cy")).removeprefix("studyRow-") for row in rows.all()}
+
+    def open_listed(self, study: Study) -> str:
+        """Open a study of the list as a user does; return the path of the page that it leads to, with its query."""
+        self._page.locator(f"[data-cy='studyRow-{study.uid}'] [data-cy='{study.uid}']").click()
+        self._page.locator(f"[data-cy='mode-viewer-{study.uid}']").click()
+        self._page.wait_for_url("**/viewer**")
+        return self._page.url.removeprefix(self._url)
+
     def shows_text(self, text: str) -> bool:
         """Wait for a text on the page; False when it does not come."""
         place = self._page.get_by_text(text, exact=True)
