@@ -44,7 +44,7 @@ OWN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
 }
 COLLATION = "utf8mb4_general_ci"
-#: v_database of the release whose tables these are; a later 7.0.x may have another.
+#: The release whose tables these are, and its v_database; later ones have a higher.
 RELEASE, DATABASE = (7, 0, 3), 506
 #: Names of laboratories for which OpenEMR has a generator of its own, chosen by a part of the name (openemr.md §3.2, §3.6).
 OTHER_GENERATORS = ("quest", "labcorp", "clarity")
@@ -377,9 +377,9 @@ class Plan:
         text = f"{'.'.join(str(number) for number in release)} with tables of version {found[0]['v_database']}"
         if release[:2] != RELEASE[:2] or release < RELEASE:
             raise SeedError(f"the EMR's database is that of OpenEMR {text}: the lab knows the tables of 7.0.3 and later 7.0 releases only")
-        if release == RELEASE and found[0]["v_database"] != DATABASE:
+        if found[0]["v_database"] < DATABASE:
             raise SeedError(
-                f"the EMR's database is that of OpenEMR {text} instead of {DATABASE}: an upgrade of it was not finished (openemr.md §6)"
+                f"the EMR's database is that of OpenEMR {text} instead of {DATABASE}: its upgrade was not finished (openemr.md §6)"
             )
         if self.settings.user not in self.state.accounts:
             raise SeedError(f"OpenEMR's own account {self.settings.user}@% is missing in its database: its installer makes it")
@@ -449,7 +449,8 @@ class Plan:
             clash = folded(called) in called_now
             if row in ours:
                 # Its name is taken by another: "Electronic Reports" joins by name alone, so an order would leave with two lines for one.
-                retired = {"name": called[: NAME_LENGTH - len(code) - 3] + f" ({code})"} if clash else {}
+                suffix = f" ({code[:20]})"
+                retired = {"name": called[: NAME_LENGTH - len(suffix)] + suffix} if clash else {}
                 self.row(f"procedure {code}", "procedure_type", row, key, {"activity": 0, **retired})
             elif clash:
                 self.warnings.append(
