@@ -44,7 +44,7 @@ OWN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
 }
 COLLATION = "utf8mb4_general_ci"
-#: v_database of the release whose tables these are; a later 7.0.x may have another.
+#: The release whose tables these are, and its v_database; later ones have a higher.
 RELEASE, DATABASE = (7, 0, 3), 506
 #: Names of laboratories for which OpenEMR has a generator of its own, chosen by a part of the name (openemr.md §3.2, §3.6).
 OTHER_GENERATORS = ("quest", "labcorp", "clarity")
@@ -143,6 +143,10 @@ class Variable:
         return "(new)"
 
 
+#: Columns of a row.
+Values = dict[str, str | int | Variable]
+
+
 @dataclass
 class State:
     """What is there. ``rows`` by table; ``columns`` of our own tables; ``login`` and ``grants`` of the engine's account."""
@@ -194,7 +198,7 @@ def folded(text: str) -> str:
     return "".join(char for char in plain if not unicodedata.combining(char)).rstrip(" ")
 
 
-def assignments(values: Mapping[str, str | int | Variable]) -> str:
+def assignments(values: Values) -> str:
     """Return ``column = value`` of each."""
     return ", ".join(f"{identifier(column)} = {literal(value)}" for column, value in values.items())
 
@@ -268,7 +272,7 @@ def reading(settings: Settings, state: State) -> str:
     ]
     if settings.reader in state.accounts:
         sql += [
-            f"SELECT JSON_OBJECT('in', 'login', 'priv', Priv) FROM mysql.global_priv WHERE Host = '%' AND User = {literal(settings.reader)};\n",
+            select("login", ["Priv"], f"mysql.global_priv WHERE Host = '%' AND User = {literal(settings.reader)}"),
             f"SHOW GRANTS FOR {account(settings.reader)};\n",
         ]
     return "".join(sql)
@@ -291,7 +295,7 @@ def parse(state: State, answer: str) -> State:
         elif what == "accounts":
             state.accounts.add(row["User"])
         elif what == "login":
-            state.login = row["priv"]
+            state.login = row["Priv"]
         else:
             state.rows[what].append(row)
     return state
@@ -340,8 +344,8 @@ class Plan:
         table: str,
         found: Row | None,
         key: list[str],
-        wanted: Mapping[str, str | int | Variable],
-        first: Mapping[str, str | int | Variable] | None = None,
+        wanted: Values,
+        first: Values | None = None,
     ) -> bool:
         """Insert a row, or change the columns of it that differ; return whether it is a new one.
 
@@ -373,12 +377,12 @@ class Plan:
         text = f"{'.'.join(str(number) for number in release)} with tables of version {found[0]['v_database']}"
         if release[:2] != RELEASE[:2] or release < RELEASE:
             raise SeedError(f"the EMR's database is that of OpenEMR {text}: the lab knows the tables of 7.0.3 and later 7.0 releases only")
-        if release == RELEASE and found[0]["v_database"] != DATABASE:
+        if found[0]["v_database"] < DATABASE:
             raise SeedError(
-                f"the EMR's database is that of OpenEMR {text} instead of {DATABASE}: an upgrade of it was not finished (openemr.md §6)"
+                f"the EMR's database is that of OpenEMR {text} instead of {DATABASE}: its upgrade was not finished (openemr.md §6)"
             )
         if self.settings.user not in self.state.accounts:
-            raise SeedError(f"the account {self.settings.user}@% of OpenEMR itself is missing in its database: OpenEMR's installer makes it")
+            raise SeedError(f"OpenEMR's own account {self.settings.user}@% is missing in its database: its installer makes it")
 
     def own_tables(self) -> None:
         """Make our tables, or the columns that one of them lacks."""
@@ -398,12 +402,12 @@ class Plan:
         """The organisation that the provider belongs to; return its id."""
         name = self.settings.lab["name"]
         known = [row for row in self.state.rows["users"] if row["abook_type"] == "ord_img" and not row["username"]]
-        found = next((row for row in known if folded(row["organization"] or "") == folded(name)), None)
-        wanted: dict[str, str | int | Variable] = {"organization": name, "npi": self.settings.lab["npi"], "active": 1}
-        new = {"username": "", "abook_type": "ord_img", "authorized": 0, "see_auth": 0}
-        if self.row(f"address-book entry {name}", "users", found, ["id"], wanted, new):
+        found = [row for row in known if folded(row["organization"] or "") == folded(name)]
+        wanted: Values = {"organization": name, "npi": self.settings.lab["npi"], "active": 1}
+        new: Values = {"username": "", "abook_type": "ord_img", "authorized": 0, "see_auth": 0}
+        if self.row(f"address-book entry {name}", "users", found[0] if found else None, ["id"], wanted, new):
             return self.inserted("@address")
-        return int(found["id"]) if found else 0
+        return int(found[0]["id"])
 
     def lab(self, address: int | Variable) -> int | Variable:
         """The procedure provider; return its id."""
@@ -421,22 +425,22 @@ class Plan:
 
     def compendium(self, lab: int | Variable) -> None:
         """One group, and in it a row for each procedure. What left the table stays as a row: orders refer to it."""
-        rows = self.state.rows["procedure_type"]
-        name = self.settings.lab["name"]
-        top = next((row for row in rows if row["procedure_type"] == "grp" and not row["parent"] and folded(row["name"]) == folded(name)), None)
-        wanted: dict[str, str | int | Variable] = {"name": name, "lab_id": lab, "activity": 1}
-        group: int | Variable
-        if self.row(f"procedure group {name}", "procedure_type", top, ["procedure_type_id"], wanted, {"procedure_type": "grp", "parent": 0}):
-            group = self.inserted("@group")
+        name, rows, key = self.settings.lab["name"], self.state.rows["procedure_type"], ["procedure_type_id"]
+        groups = [row for row in rows if row["procedure_type"] == "grp" and not row["parent"] and folded(row["name"]) == folded(name)]
+        top = groups[0] if groups else None
+        wanted: Values = {"name": name, "lab_id": lab, "activity": 1}
+        if self.row(f"procedure group {name}", "procedure_type", top, key, wanted, {"procedure_type": "grp", "parent": 0}):
+            group: int | Variable = self.inserted("@group")
         else:
-            group = int(top["procedure_type_id"]) if top else 0
+            group = int(groups[0]["procedure_type_id"])
         ours = [row for row in rows if row["lab_id"] == lab and row["procedure_type"] in ("ord", "pro")]
-        kept = {0 if top is None else top["procedure_type_id"]}
+        kept = {row["procedure_type_id"] for row in groups}
         for number, (code, called) in enumerate(self.settings.compendium, 1):
-            found = next((row for row in ours if folded(row["procedure_code"]) == folded(code) and row["procedure_type"] == "ord"), None)
-            wanted = {"name": called, "procedure_code": code, "parent": group, "procedure_type_name": "imaging", "seq": number, "activity": 1}
-            new = {"procedure_type": "ord", "lab_id": lab}
-            self.row(f"procedure {code}", "procedure_type", found, ["procedure_type_id"], wanted, new)
+            same = [row for row in ours if folded(row["procedure_code"]) == folded(code) and row["procedure_type"] == "ord"]
+            found = same[0] if same else None
+            wanted = {"name": called, "procedure_code": code, "parent": group, "procedure_type_name": "imaging"}
+            wanted |= {"seq": number, "activity": 1}
+            self.row(f"procedure {code}", "procedure_type", found, key, wanted, {"procedure_type": "ord", "lab_id": lab})
             if found:
                 kept.add(found["procedure_type_id"])
         called_now = {folded(called): code for code, called in self.settings.compendium}
@@ -445,8 +449,9 @@ class Plan:
             clash = folded(called) in called_now
             if row in ours:
                 # Its name is taken by another: "Electronic Reports" joins by name alone, so an order would leave with two lines for one.
-                retired = {"name": called[: NAME_LENGTH - len(code) - 3] + f" ({code})"} if clash else {}
-                self.row(f"procedure {code}", "procedure_type", row, ["procedure_type_id"], {"activity": 0, **retired})
+                suffix = f" ({code[:20]})"
+                retired = {"name": called[: NAME_LENGTH - len(suffix)] + suffix} if clash else {}
+                self.row(f"procedure {code}", "procedure_type", row, key, {"activity": 0, **retired})
             elif clash:
                 self.warnings.append(
                     f"the name '{called}' of procedure {called_now[folded(called)]} is in OpenEMR's catalogue once more"
@@ -461,7 +466,7 @@ class Plan:
         key = ["lab_id", "procedure_code", "question_code"]
         for procedure, _ in self.settings.compendium:
             found = rows.get((folded(procedure), folded(code)))
-            wanted: dict[str, str | int | Variable] = {"procedure_code": procedure, "question_code": code}
+            wanted: Values = {"procedure_code": procedure, "question_code": code}
             wanted |= {"question_text": text, "fldtype": "T", "activity": 1}
             self.row(f"question {code} of {procedure}", "procedure_questions", found, key, wanted, {"lab_id": lab, "seq": 1})
         for (_, other), row in rows.items():
@@ -487,19 +492,19 @@ class Plan:
         if root is None:
             raise SeedError("OpenEMR's table categories has no root (parent 0): its document categories are damaged")
         self.note(f"document category {name}", "", f"parent: {root}\n")
+        values = f"{literal(name)}, '', {literal(root)}, @edge, @edge + 1"
         self.rows += [
             f"SELECT rght INTO @edge FROM categories WHERE id = {literal(root)} FOR UPDATE",
             "UPDATE categories SET rght = rght + 2 WHERE rght >= @edge",
             "UPDATE categories SET lft = lft + 2 WHERE lft >= @edge",
             "UPDATE categories_seq SET id = GREATEST(id, (SELECT MAX(id) FROM categories)) + 1",
-            "INSERT INTO categories (id, name, value, parent, lft, rght, aco_spec, codes)"
-            f" SELECT MAX(id), {literal(name)}, '', {literal(root)}, @edge, @edge + 1, 'patients|docs', '' FROM categories_seq",
+            f"INSERT INTO categories (id, name, value, parent, lft, rght) SELECT MAX(id), {values} FROM categories_seq",
         ]
 
     def service(self) -> None:
         """The background service; whether it is running is not ours to say."""
         rows = self.state.rows["background_services"]
-        wanted: dict[str, str | int | Variable] = {**self.settings.service, "active": 1, "execute_interval": 1}
+        wanted: Values = {**self.settings.service, "active": 1, "execute_interval": 1}
         name = self.settings.service["name"]
         self.row(f"background service {name}", "background_services", rows[0] if rows else None, ["name"], wanted, {"running": 0})
 

