@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pacs_emr.lab.plugins.action import lab_secrets
 
 PROJECT = Path(__file__).resolve().parents[2]
 #: What the suite imports, by the name of its package.
@@ -56,7 +57,9 @@ class ActionModule(ActionBase):
         told = artifacts / "lab.json"
         told.write_text(json.dumps(lab, indent=2), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "tests/acceptance", "-m", args["steps"], "-q", "--tb=short", "-p", "no:cacheprovider"]
-        environment = os.environ | {"LAB_ENDPOINTS": str(told), "PYTHONUNBUFFERED": "1"}
+        # In no file. Who has changed the password since the first boot gives the present one.
+        password = os.environ.get("LAB_EMR_PASSWORD") or lab_secrets.read(self._loader, args["secrets_file"]).get("openemr_admin_password", "")
+        environment = os.environ | {"LAB_ENDPOINTS": str(told), "LAB_EMR_PASSWORD": password, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as suite:
             assert suite.stdout is not None
             for line in suite.stdout:

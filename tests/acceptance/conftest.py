@@ -27,6 +27,7 @@ from .engine import EngineInside
 from .inside import Inside, InsideHttp
 from .lab import HOW_TO_RUN, Address, Engine, Lab, LabError, load
 from .modality import Modality
+from .openemr import OpenEmr
 from .orders import Clinic
 from .phantoms import Identity, Study, all_studies
 from .reports import Filed
@@ -221,6 +222,21 @@ def chart(emr_database: EmrDatabase, lab_engine: Engine) -> Chart:
     if not lab_engine.reads_emr:
         pytest.skip("the engine reads no EMR (mirth_emr_url)")
     return Chart(emr_database)
+
+
+@pytest.fixture(scope="session")
+def openemr(browser: BrowserContext, lab: Lab, emr_database: EmrDatabase) -> Iterator[OpenEmr]:
+    """A session with the EMR, in a browser that takes the certificate which the EMR has made for itself."""
+    if lab.emr is None:
+        pytest.skip("the EMR is not published (openemr_bind)")
+    if not lab.emr.api:
+        pytest.skip("the EMR's REST, by which patients are registered, is off (openemr_api)")
+    assert browser.browser is not None
+    context = browser.browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900})
+    session = OpenEmr(context, lab.emr, os.environ.get("LAB_EMR_PASSWORD", ""), emr_database)
+    session.log_in()
+    yield session
+    context.close()
 
 
 @pytest.fixture(scope="session")

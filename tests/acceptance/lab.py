@@ -89,6 +89,15 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class EmrAccess:
+    """The EMR's address, and a user with all rights; `api`: patients can be registered by REST."""
+
+    url: str
+    user: str
+    api: bool
+
+
+@dataclass(frozen=True)
 class Lab:
     """What the suite knows of the lab. None: not published, or not there."""
 
@@ -103,6 +112,7 @@ class Lab:
     pacs_db: Address | None
     move_destination: Destination | None
     engine: Engine | None
+    emr: EmrAccess | None
     assigning_authority: str
     patient: Patient
     hosts: tuple[Host, ...]
@@ -197,6 +207,11 @@ def _engine(table: _Table | None) -> Engine | None:
     )
 
 
+def _emr(table: _Table | None) -> EmrAccess | None:
+    url = table.maybe_text("url") if table else None
+    return EmrAccess(url.rstrip("/"), table.text("user"), table.flag("api")) if table and url else None
+
+
 def _host(name: str, table: _Table) -> Host:
     command = table.texts("exec")
     if not command or command[-1] != "exec":
@@ -226,6 +241,7 @@ def load(file: Path) -> Lab:
         pacs_db=_address(root.maybe("pacs_db")),
         move_destination=_destination(root.maybe("move_destination")),
         engine=_engine(root.maybe("engine")),
+        emr=_emr(root.maybe("emr")),
         assigning_authority=root.text("assigning_authority"),
         patient=Patient(patient.text("id"), patient.text("name")),
         hosts=tuple(_host(name, table) for name, table in root.tables("hosts").items()),

@@ -58,7 +58,11 @@ class Form(HTMLParser):
         """Collect what is set."""
         given = {name: value or "" for name, value in attrs}
         name = given.get("name", "")
-        if tag in ("input", "textarea") and name and (given.get("type") not in ("checkbox", "radio", "submit", "button") or "checked" in given):
+        if (
+            tag in ("input", "textarea")
+            and name
+            and (given.get("type") not in ("checkbox", "radio", "submit", "button") or "checked" in given)
+        ):
             self.fields[name] = given.get("value", "")
         elif tag == "select":
             self._select = name
@@ -153,7 +157,9 @@ class OpenEmr:
 
     def find(self, pubpid: str) -> Registered | None:
         """Return the patient with an external number."""
-        found = self.database.rows({"pid": "pid", "uuid": "lower(hex(uuid))"}, f"FROM patient_data WHERE pubpid = {literal(pubpid)} LIMIT 1")
+        found = self.database.rows(
+            {"pid": "pid", "uuid": "lower(hex(uuid))"}, f"FROM patient_data WHERE pubpid = {literal(pubpid)} LIMIT 1"
+        )
         if not found:
             return None
         (row,), digits = found, found[0]["uuid"]
@@ -216,7 +222,12 @@ class OpenEmr:
             for name, value in page.fields.items()
             if not name.startswith("bn_") and (keep or not re.search(r"\[\d*\]$|^ans\d", name))
         }
-        return fields | {"form_order_psc": "1", "form_billing_type": "P", "procedure_type_names": "imaging", "form_order_abn": "not_required"}
+        return fields | {
+            "form_order_psc": "1",
+            "form_billing_type": "P",
+            "procedure_type_names": "imaging",
+            "form_order_abn": "not_required",
+        }
 
     def _procedure(self, code: str) -> str:
         kind = f"SELECT procedure_type_id FROM procedure_type WHERE procedure_code = {literal(code)} AND procedure_type = 'ord' AND activity = 1"
@@ -225,7 +236,9 @@ class OpenEmr:
         return found[0]
 
     def _newest(self, patient: Registered) -> int:
-        return int(self.database.sql(f"SELECT coalesce(max(procedure_order_id), 0) FROM procedure_order WHERE patient_id = {patient.pid}")[0])
+        return int(
+            self.database.sql(f"SELECT coalesce(max(procedure_order_id), 0) FROM procedure_order WHERE patient_id = {patient.pid}")[0]
+        )
 
     def _assert_transmitted(self, number: int) -> None:
         found = self.database.sql(f"SELECT date_transmitted IS NOT NULL FROM procedure_order WHERE procedure_order_id = {number}")
@@ -239,7 +252,9 @@ class OpenEmr:
         found = []
         for row in self.database.rows(columns, f"FROM procedure_report WHERE procedure_order_id = {number} ORDER BY procedure_report_id"):
             what = {"text": "concat(result, coalesce(comments, ''))", "document": "document_id", "code": "result_code"}
-            results = self.database.rows(what, f"FROM procedure_result WHERE procedure_report_id = {row['id']} ORDER BY procedure_result_id")
+            results = self.database.rows(
+                what, f"FROM procedure_result WHERE procedure_report_id = {row['id']} ORDER BY procedure_result_id"
+            )
             text = "\n".join(result["text"] for result in results if not result["document"] and result["code"] != "113014")
             documents = tuple(int(result["document"]) for result in results if result["document"])
             found.append(Report(int(row["line"]), row["status"], text, row["notes"] or "", documents))

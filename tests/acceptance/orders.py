@@ -19,7 +19,7 @@ from .dimse import Archive
 from .emr import Emr, Order, Person, Procedure
 from .engine import EngineInside
 from .modality import Modality, Row
-from .phantoms import Identity, ct_disc
+from .phantoms import Identity, Study, ct_disc
 
 # From the engine's acceptance to the archive's worklist.
 EFFECT_SECONDS = 30
@@ -107,6 +107,16 @@ class Clinic:
         folder = self.transmit(order)
         assert folder == "orders-done", f"order {order.number} was refused: {[row['reason'] for row in self.engine.sink()[-1:]]}"
         return Examination(order, self.rows(order))
+
+    def store_phantom(self, row: Row) -> Study:
+        """Store a study whose pictures are known, as the row says. Raises AssertionError when an object is refused."""
+        study = ct_disc(Identity.fresh())
+        for image in study.objects:
+            for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "AccessionNumber"):
+                setattr(image, keyword, getattr(row.item, keyword))
+        for outcome in self.archive.store(study.objects):
+            assert outcome.stored, f"C-STORE for the {row}: {outcome}"
+        return study
 
     def store(self, row: Row, **other: str) -> Dataset:
         """Store one image as the row says, but for what `other` says; return it. Raises AssertionError when it is refused."""

@@ -18,8 +18,6 @@ NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
 DESCRIBED = sorted(path.parent.name for path in ROLES.glob("*/service.yml"))
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
 TASK_FILES = sorted(ROLES.glob("*/tasks/*.yml")) + sorted(ROLES.glob("*/handlers/*.yml"))
-#: Options of the role lab that have no default: of software that is not deployed yet, so that the seed's settings have their place.
-NO_DEFAULT = {"openemr_tag", "openemr_db_user"}
 
 
 def short(path: Path) -> str:
@@ -65,8 +63,7 @@ def all_tasks() -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("role", NAMES)
 def test_the_defaults_of_a_role_are_its_argument_specs(role: str) -> None:
-    assert set(options(role)) - default_names(role) == (NO_DEFAULT if role == "lab" else set())
-    assert default_names(role) - set(options(role)) == set()
+    assert set(options(role)) == default_names(role)
 
 
 @pytest.mark.parametrize("role", NAMES)
