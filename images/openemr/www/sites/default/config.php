@@ -1,0 +1,3 @@
+<?php
+
+// Settings of the site: upstream has its own here, the stand-in needs none.
