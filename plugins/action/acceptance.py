@@ -58,7 +58,8 @@ class ActionModule(ActionBase):
         told.write_text(json.dumps(lab, indent=2), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "tests/acceptance", "-m", args["steps"], "-q", "--tb=short", "-p", "no:cacheprovider"]
         # In no file. Who has changed the password since the first boot gives the present one.
-        password = os.environ.get("LAB_EMR_PASSWORD") or lab_secrets.read(self._loader, args["secrets_file"]).get("openemr_admin_password", "")
+        made = lab_secrets.read(self._loader, args["secrets_file"]).get("openemr_admin_password", "")
+        password = os.environ.get("LAB_EMR_PASSWORD") or made
         environment = os.environ | {"LAB_ENDPOINTS": str(told), "LAB_EMR_PASSWORD": password, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as suite:
             assert suite.stdout is not None

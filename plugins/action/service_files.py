@@ -2,7 +2,8 @@
 
 Each role's ``templates/`` folder is rendered on the controller and mirrored, without ``.j2``, below ``<lab_root>/<service>/``, and
 what else is there is removed; a file that begins with ``#!`` is executable. The secrets that the role's ``service.yml`` mounts become
-``secrets/<mount>``, mode 0400, owned by the uid that opens them; one with ``until`` goes when that variable is true. ``compose.yaml.j2`` is rendered last and sees ``files_digest``, a
+``secrets/<mount>``, mode 0400, owned by the uid that opens them; one with ``until`` goes when that variable is true.
+``compose.yaml.j2`` is rendered last and sees ``files_digest``, a
 keyed digest of the service's other files and secrets, to be put into a label, so that Compose re-creates exactly the containers whose
 files changed, also after a run that died. What a product reads at its first boot only is recorded in
 ``<lab_root>/first-boot/<service>.json`` for preflight. The templates of the role that the task stands in go to ``<lab_root>`` itself.

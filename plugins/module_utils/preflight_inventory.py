@@ -328,7 +328,7 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
         ),
         "openemr_report_category": (r"[A-Za-z0-9 ]{1,60}", "use letters, digits and blanks"),
         "openemr_tls_path": (r"(/+[^/:].*)?", "give a folder from / on, or an empty text for a certificate of the image's own"),
-        "openemr_viewer_url": (r"(https?://[^\s\"'<>?#]+[^\s\"'<>?#/])?", "give the viewer's address, from http on, without a / at its end"),
+        "openemr_viewer_url": (r"(https?://[^\s\"'<>?#]+[^\s\"'<>?#/])?", "give the viewer's address, from http on, without / at its end"),
         "openemr_viewer_source": (r"[A-Za-z0-9_-]{1,32}", "use A-Z a-z 0-9 _ -"),
     }
     found = [
