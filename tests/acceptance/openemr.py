@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -100,8 +100,8 @@ class OpenEmr:
     def _get(self, path: str) -> str:
         return self._checked(self._browser.request.get(self._access.url + path, max_redirects=5), path)
 
-    def _post(self, path: str, fields: dict[str, str]) -> str:
-        return self._checked(self._browser.request.post(self._access.url + path, form=dict(fields), max_redirects=5, timeout=60_000), path)
+    def _post(self, path: str, fields: Mapping[str, str]) -> str:
+        return self._checked(self._browser.request.post(self._access.url + path, form={**fields}, max_redirects=5, timeout=60_000), path)
 
     @staticmethod
     def _checked(answer: APIResponse, path: str) -> str:
@@ -192,7 +192,7 @@ class OpenEmr:
             line = {"type": kind, "type_diag": diagnosis, "order_title": "procedure", "code": code, "type_desc": ""}
             sent |= {f"form_proc_{name}[{index}]": content for name, content in line.items()}
             sent |= {f"form_transport[{index}]": "", f"form_procedure_type[{index}]": "ord"}
-        sent |= {f"ans0_{question}": reason, "ans0_" + question + "_0": reason} if reason else {}
+        sent |= {f"ans0_{question}": reason} if reason else {}
         before = self._newest(patient)
         self._post(ORDER_FORM, sent | {"bn_xmit": "1"})
         number = self._newest(patient)
@@ -230,8 +230,8 @@ class OpenEmr:
         }
 
     def _procedure(self, code: str) -> str:
-        kind = f"SELECT procedure_type_id FROM procedure_type WHERE procedure_code = {literal(code)} AND procedure_type = 'ord' AND activity = 1"
-        found = self.database.sql(kind)
+        where = f"procedure_code = {literal(code)} AND procedure_type = 'ord' AND activity = 1"
+        found = self.database.sql(f"SELECT procedure_type_id FROM procedure_type WHERE {where}")
         assert len(found) == 1, f"the EMR's catalogue has the code {code} {len(found)} times"
         return found[0]
 
