@@ -27,6 +27,18 @@ def test_study_list_shows_the_study(stored: Stored, viewer: Viewer, lab: Lab) ->
     assert shown, f"OHIF's study list at {lab.viewer} does not show accession {study.accession} (study-list.png): {viewer.trouble()}"
 
 
+def test_list_of_one_patient_asks_for_exactly_that_id(stored: Stored, viewer: Viewer, lab: Lab) -> None:
+    if not lab.study_list:
+        pytest.skip("the lab's viewer opens studies by link only (ohif_show_study_list)")
+    study = stored.need("ctdisc")
+    viewer.open_patient(lab.patient.id)
+    shown = study.uid in viewer.listed(study)
+    viewer.screenshot("patient-list")
+    assert shown, f"OHIF's list of patient {lab.patient.id} does not show the {study} (patient-list.png): {viewer.trouble()}"
+    asked = viewer.patient_ids_asked_for()
+    assert asked == {lab.patient.id}, f"OHIF's list of patient {lab.patient.id} asks for the patient ids {asked}: others are listed too"
+
+
 @pytest.mark.parametrize("kind", PHANTOMS)
 def test_opened_by_link_the_study_is_rendered(stored: Stored, viewer: Viewer, kind: str) -> None:
     study = stored.need(kind)
@@ -50,6 +62,12 @@ def test_viewer_calls_only_its_own_origin_and_nothing_fails(stored: Stored, view
     elsewhere = [f"{method} {url}" for method, url, _ in viewer.calls if urlsplit(url).netloc != here and urlsplit(url).scheme != "blob"]
     assert not elsewhere, f"the viewer talks to others than {here}: {'; '.join(elsewhere[:3])}"
     assert not viewer.trouble(), f"the viewer shows the study, but calls fail: {viewer.trouble()}"
+
+
+def test_later_pages_of_a_tab_start_from_the_cache(viewer: Viewer) -> None:
+    for number in range(1, 7):
+        viewer.open("/")
+        assert viewer.starts(), f"the viewer's page stays blank when a tab opens it for time number {number}: {viewer.trouble()}"
 
 
 def test_viewer_is_isolated_for_volume_views(viewer: Viewer, lab: Lab) -> None:

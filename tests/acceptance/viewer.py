@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,18 +88,39 @@ class Viewer:
         assert answer is not None
         assert answer.status == 200, f"the viewer's page {self._url}{path} answered {answer.status}"
 
+    def open_patient(self, patient_id: str) -> None:
+        """Go to the list of one patient's studies, as the EMR links to it."""
+        self.open(f"/?datasources=patient&mrn={quote(patient_id)}")
+
     def listed(self, study: Study) -> set[str]:
-        """Wait for a study's row in the list; return the Study Instance UIDs of all rows, without it when it does not come."""
-        rows = self._page.locator("[data-cy^=studyRow-]")
-        self._wait(lambda: self._page.locator(f"[data-cy='studyRow-{study.uid}']").count() > 0)
-        return {str(row.get_attribute("data-cy")).removeprefix("studyRow-") for row in rows.all()}
+        """Wait for a study's row in the list; return the Study Instance UIDs of all rows, without it where it does not come."""
+        rows = self._page.locator("[data-cy^='studyRow-']")
+        row = f"studyRow-{study.uid}"
+        names: list[str] = []
+
+        def shown() -> bool:
+            nonlocal names
+            names = rows.evaluate_all("rows => rows.map(row => row.dataset.cy)")
+            return row in names
+
+        self._wait(shown)
+        return {name.removeprefix("studyRow-") for name in names}
 
     def open_listed(self, study: Study) -> str:
-        """Open a study of the list as a user does; return the path of the page that it leads to, with its query."""
+        """Open a study of the list, by its row and the button in it; return path and query of the page that it leads to."""
         self._page.locator(f"[data-cy='studyRow-{study.uid}'] [data-cy='{study.uid}']").click()
         self._page.locator(f"[data-cy='mode-viewer-{study.uid}']").click()
         self._page.wait_for_url("**/viewer**")
         return self._page.url.removeprefix(self._url)
+
+    def patient_ids_asked_for(self) -> set[str]:
+        """Return the patient ids by which the page searched studies, as QIDO-RS got them."""
+        queries = [parse_qs(urlsplit(url).query) for _, url, _ in self.calls if urlsplit(url).path.endswith("/rs/studies")]
+        return {value for query in queries for key in ("00100020", "PatientID") for value in query.get(key, [])}
+
+    def starts(self) -> bool:
+        """Wait until the viewer has drawn anything; False where the page stays blank."""
+        return self._wait(lambda: bool(self._page.evaluate("document.getElementById('root')?.childElementCount ?? 0")))
 
     def shows_text(self, text: str) -> bool:
         """Wait for a text on the page; False when it does not come."""

@@ -42,8 +42,9 @@ def test_every_view_is_the_one_page(ohif: Container) -> None:
     """A single page application: paths that are no file are views of it."""
     page = ohif.get("/")
     view = ohif.get("/viewer?StudyInstanceUIDs=1.2.3")
-    assert page[0] == view[0] == 200
-    assert view[2] == page[2]
+    view_of_source = ohif.get("/viewer/patient?StudyInstanceUIDs=1.2.3")
+    assert page[0] == view[0] == view_of_source[0] == 200
+    assert view[2] == view_of_source[2] == page[2]
     assert "app-config.js" in page[2]
 
 

@@ -311,22 +311,35 @@ def test_open_integration_engine_is_a_drop_in(tmp_path: Path) -> None:
 def viewer(folder: Path) -> dict[str, Any]:
     """Return what the viewer's page would set as window.config."""
     text = (folder / "ohif/app-config.js").read_text(encoding="utf-8")
-    code = "\n".join(line for line in text.splitlines() if not line.startswith("//")).strip()
-    assert code.startswith("window.config = ")
+    before, _, code = text.strip().partition("window.config = ")
+    assert [line for line in before.splitlines() if not line.startswith("//")] == ["window.__filename = document.currentScript.src;"]
     assert code.endswith(";")
-    config: dict[str, Any] = json.loads(code.removeprefix("window.config = ").removesuffix(";"))
+    config: dict[str, Any] = json.loads(code.removesuffix(";"))
     return config
 
 
 def test_the_viewer_asks_its_own_origin_only(rendered: Rendered) -> None:
     config = viewer(rendered("single") / "pacs.example.org")
-    (source,) = config["dataSources"]
-    assert source["sourceName"] == config["defaultDataSourceName"]
+    assert config["dataSources"][0]["sourceName"] == config["defaultDataSourceName"]
     root = "/dcm4chee-arc/aets/DCM4CHEE/rs"
-    assert (source["configuration"]["qidoRoot"], source["configuration"]["wadoRoot"]) == (root, root)
-    assert source["configuration"]["friendlyName"] == "radiology-lab"
+    for source in config["dataSources"]:
+        assert (source["configuration"]["qidoRoot"], source["configuration"]["wadoRoot"]) == (root, root)
+        assert source["configuration"]["friendlyName"] == "radiology-lab"
     assert "://" not in json.dumps(config)
     assert config["showStudyList"] is True
+
+
+@pytest.mark.parametrize("lab", HOSTS)
+def test_the_list_of_one_patient_takes_no_wildcards_and_the_ordinary_one_does(rendered: Rendered, lab: str) -> None:
+    """OHIF puts `*` around each text that it searches for where the data source supports wildcards (qido.js, mapParams)."""
+    (host,) = [host for host, placed in HOSTS[lab].items() if "ohif" in placed]
+    sources = {source["sourceName"]: source for source in viewer(rendered(lab) / host)["dataSources"]}
+    assert set(sources) == {"archive", "patient"}
+    assert sources["archive"]["configuration"]["supportsWildcard"] is True
+    assert sources["patient"]["configuration"]["supportsWildcard"] is False
+    differ = {key for key, value in sources["archive"]["configuration"].items() if sources["patient"]["configuration"][key] != value}
+    assert differ == {"name", "supportsWildcard"}
+    assert sources["patient"]["namespace"] == sources["archive"]["namespace"]
 
 
 def test_settings_beyond_ours_are_merged_over_them(rendered: Rendered) -> None:
