@@ -18,6 +18,9 @@ class Database
     private string $error = '';
     private int $inserted = 0;
     private int $affected = 0;
+    /** Depth of ADOdb's "smart" transactions; inside one the plain calls do nothing. */
+    private int $depth = 0;
+    private bool $whole = true;
 
     public function __construct(string $host, string $login, string $password, string $database, int $port)
     {
@@ -52,6 +55,7 @@ class Database
         $result = $values ? $connection->execute_query($sql, $values) : $connection->query($sql);
         $this->error = $connection->error;
         if ($result === false) {
+            $this->whole = false;
             return false;
         }
         $this->inserted = (int)$connection->insert_id;
@@ -62,18 +66,43 @@ class Database
     /** ADOdb says BEGIN whether or not a transaction is open, so a transaction in another one commits the outer one. */
     public function BeginTrans(): bool
     {
+        if ($this->depth > 0) {
+            return true;
+        }
         $this->_connectionID->autocommit(false);
         return $this->_connectionID->query('BEGIN');
     }
 
     public function CommitTrans(): bool
     {
-        return $this->_connectionID->query('COMMIT') && $this->_connectionID->autocommit(true);
+        return $this->depth > 0 || $this->_connectionID->query('COMMIT') && $this->_connectionID->autocommit(true);
     }
 
     public function RollbackTrans(): bool
     {
-        return $this->_connectionID->query('ROLLBACK') && $this->_connectionID->autocommit(true);
+        return $this->depth > 0 || $this->_connectionID->query('ROLLBACK') && $this->_connectionID->autocommit(true);
+    }
+
+    /** Begins a "smart" transaction, or goes one deeper. */
+    public function StartTrans(): bool
+    {
+        if ($this->depth === 0) {
+            $this->whole = true;
+            $this->BeginTrans();
+        }
+        $this->depth++;
+        return true;
+    }
+
+    /** Ends it: commits where every statement was taken and the caller agrees. */
+    public function CompleteTrans(bool $agreed = true): bool
+    {
+        if (--$this->depth > 0) {
+            return true;
+        }
+        $this->whole = $this->whole && $agreed;
+        $this->whole ? $this->CommitTrans() : $this->RollbackTrans();
+        return $this->whole;
     }
 
     /** The next number of a sequence; encounters and documents share one. */
