@@ -19,15 +19,13 @@ from . import hl7v2
 from .emr import Order, Person, Procedure
 from .lab import Address, Engine, Lab
 from .openemr import OpenEmr, Registered
-from .orders import EFFECT_SECONDS, Clinic, Examination
+from .orders import EFFECT_SECONDS, STATUS_SECONDS, Clinic, Examination
 from .phantoms import Study
 from .reports import Filed, group, oru, text
 from .viewer import Viewer
 from .web import DicomWeb, value
 
 pytestmark = [pytest.mark.adds, pytest.mark.proves("openemr", "mirth", "arc")]
-# The archive waits a minute by default, and then polls (dcm4chee.md §4.3).
-STATUS_SECONDS = 300
 # From the engine's acknowledgement of a report to the chart.
 CHART_SECONDS = 60
 BORN, SEX = "1984-02-29", "Female"
