@@ -90,11 +90,15 @@ class Engine:
 
 @dataclass(frozen=True)
 class EmrAccess:
-    """The EMR's address, and a user with all rights; `api`: patients can be registered by REST."""
+    """The EMR's address, and a user with all rights; `api`: patients can be registered by REST.
+
+    `pdf_max_mb` is the largest PDF of a report that the chart takes.
+    """
 
     url: str
     user: str
     api: bool
+    pdf_max_mb: int
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ def _engine(table: _Table | None) -> Engine | None:
 
 def _emr(table: _Table | None) -> EmrAccess | None:
     url = table.maybe_text("url") if table else None
-    return EmrAccess(url.rstrip("/"), table.text("user"), table.flag("api")) if table and url else None
+    return EmrAccess(url.rstrip("/"), table.text("user"), table.flag("api"), table.number("pdf_max_mb")) if table and url else None
 
 
 def _host(name: str, table: _Table) -> Host:

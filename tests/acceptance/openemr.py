@@ -80,6 +80,7 @@ class OpenEmr:
 
     def __init__(self, browser: BrowserContext, access: EmrAccess, password: str, database: EmrDatabase) -> None:
         self._browser, self._access, self._password, self.database = browser, access, password, database
+        self.pdf_max_mb = access.pdf_max_mb
         self._token = ""
 
     # --- session ----------------------------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ class OpenEmr:
         """Log in by the login page. Raises AssertionError when user or password are refused."""
         fields = {"new_login_session_management": "1", "languageChoice": "1", "authUser": self._access.user, "clearPass": self._password}
         answer = self._browser.request.post(
-            f"{self._access.url}/interface/main/main_screen.php?auth=login&site=default", form=fields, max_redirects=0
+            f"{self._access.url}/interface/main/main_screen.php?auth=login&site=default", form={**fields}, max_redirects=0
         )
         assert answer.status == 302, (
             f"the EMR refuses the user {self._access.user}: LAB_EMR_USER and LAB_EMR_PASSWORD name another one, where the password of the "
@@ -145,7 +146,7 @@ class OpenEmr:
             "username": self._access.user,
             "password": self._password,
         }
-        answer = self._browser.request.post(f"{self._access.url}/oauth2/default/token", form=dict(form))
+        answer = self._browser.request.post(f"{self._access.url}/oauth2/default/token", form={**form})
         assert answer.ok, f"the EMR gives no token: {answer.status} {answer.text()[:300]}"
         return str(answer.json()["access_token"])
 
