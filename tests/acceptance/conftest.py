@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
@@ -139,10 +138,8 @@ def notes(pytestconfig: pytest.Config) -> list[str]:
 @pytest.fixture(scope="session")
 def inside(lab: Lab) -> Iterator[Inside]:
     """Docker on the lab's hosts."""
-    with TemporaryDirectory(prefix="ssh-") as sockets:
-        reaching = Inside(lab, sockets)
+    with Inside.of(lab) as reaching:
         yield reaching
-        reaching.close()
 
 
 @pytest.fixture(scope="session")
