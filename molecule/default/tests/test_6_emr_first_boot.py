@@ -13,6 +13,8 @@ from waiting import wait_for
 SAID_SECONDS = 60
 SITES = "/var/lib/docker/volumes/pacs-emr_oemr-sites/_data/default"
 PLACES = "/run/secrets /etc/openemr"
+# "openemr", in a form that needs no quotes.
+DATABASE = "0x6f70656e656d72"
 
 
 def log(lab: Lab) -> str:
@@ -26,6 +28,11 @@ def wait_until(said: Callable[[], bool], what: str) -> None:
     wait_for(lambda: "" if said() else what, SAID_SECONDS)
 
 
+def sql(lab: Lab, statement: str) -> str:
+    """Ask the EMR's database; the answer without its last line end."""
+    return lab.inside("openemr-db", "sh", "-c", f'mariadb -uroot -p"$(cat /run/secrets/openemr_db_root)" -Ne "{statement}"').strip()
+
+
 def compose(lab: Lab, *words: str) -> None:
     """Run docker compose in the lab's folder, which must succeed."""
     lab.docker("compose", "--project-directory", "/opt/pacs-emr", *words)
@@ -33,16 +40,14 @@ def compose(lab: Lab, *words: str) -> None:
 
 @pytest.fixture(scope="module")
 def begun(lab: Lab) -> str:
-    """A first boot on empty volumes and an empty database, killed when it fills the database; what the container says when it is started again."""
+    """A first boot, from nothing, killed when it fills the database; what the container says when it is started again."""
     compose(lab, "rm", "--stop", "--force", "openemr")
     lab.docker("volume", "rm", "pacs-emr_oemr-sites", "pacs-emr_oemr-ssl", "pacs-emr_oemr-logs")
-    mariadb = 'mariadb -uroot -p"$(cat /run/secrets/openemr_db_root)" -e "DROP DATABASE openemr"'
-    lab.docker("exec", "pacs-emr-openemr-db-1", "sh", "-c", mariadb)
+    sql(lab, "DROP DATABASE openemr")
     lab.killed_at("stack : Wait until they are healthy")
-    tables = 'mariadb -uroot -p"$(cat /run/secrets/openemr_db_root)" -Ne "SELECT count(*) FROM information_schema.tables WHERE table_schema=0x6f70656e656d72"'
 
     def filling() -> bool:
-        return int(lab.docker("exec", "pacs-emr-openemr-db-1", "sh", "-c", tables)) > 0
+        return sql(lab, f"SELECT count(*) FROM information_schema.tables WHERE table_schema = {DATABASE}") != "0"
 
     wait_for(lambda: "" if filling() else "the EMR does not install itself", SAID_SECONDS, pause=0.05)
     lab.docker("kill", "pacs-emr-openemr-1")
@@ -88,9 +93,7 @@ def test_no_password_of_the_installer_is_in_the_container(lab: Lab, begun: str, 
 
 
 def test_database_is_as_the_emr_wants_it(lab: Lab, begun: str) -> None:
-    sql = (
-        "SELECT DISTINCT table_collation FROM information_schema.tables WHERE table_schema=0x6f70656e656d72 AND table_collation IS NOT NULL"
-    )
-    told = lab.inside("openemr-db", "sh", "-c", f'mariadb -uroot -p"$(cat /run/secrets/openemr_db_root)" -Ne "{sql}"').split()
+    collations = "SELECT DISTINCT table_collation FROM information_schema.tables"
+    told = sql(lab, f"{collations} WHERE table_schema = {DATABASE} AND table_collation IS NOT NULL").split()
     # A name is told apart by each of its letters (pacs_emr_result), and nothing else has the server's own collation.
     assert set(told) <= {"utf8mb4_general_ci", "utf8mb4_bin"}
