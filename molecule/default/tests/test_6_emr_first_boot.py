@@ -1,4 +1,4 @@
-"""The EMR's first boot on this lab server, once more, and interrupted: what is said, the way out as it is said, and what is left after it."""
+"""The EMR's first boot once more, interrupted: what is said, the way out word for word, and what is left after it."""
 
 from __future__ import annotations
 
