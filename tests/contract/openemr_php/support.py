@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 import jinja2
 import requests
@@ -167,6 +168,8 @@ class Emr:
         url = f"{address}/interface/main/main_screen.php?auth=login&site=default"
         answer = session.post(url, data=form, allow_redirects=False, timeout=30)
         assert answer.status_code == 302, answer.text
+        # The main frame, from which its pages call.
+        session.headers["Referer"] = urljoin(address, answer.headers["Location"])
         return session
 
     def page(self, query: str, session: requests.Session | None = None) -> requests.Response:

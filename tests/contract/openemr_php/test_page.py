@@ -8,7 +8,12 @@ import re
 
 import pytest
 
-from .support import ADMIN, NO_RIGHTS, ROOT, SETTINGS, SITE, Emr, Report
+from .support import ADMIN, NO_RIGHTS, ROOT, SETTINGS, SITE, Emr, Report, rendered
+
+
+@pytest.mark.parametrize("name", sorted(rendered()))
+def test_its_php_takes_each_file(emr: Emr, name: str) -> None:
+    assert "No syntax errors detected" in emr.container.exec("php", "-l", f"/etc/openemr/{name}")
 
 
 @pytest.fixture(autouse=True)
