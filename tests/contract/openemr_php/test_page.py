@@ -10,6 +10,9 @@ import pytest
 
 from .support import ADMIN, NO_RIGHTS, ROOT, SETTINGS, SITE, Emr, Report, rendered
 
+# The certificate is self-signed.
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+
 
 @pytest.mark.parametrize("name", sorted(rendered()))
 def test_its_php_takes_each_file(emr: Emr, name: str) -> None:

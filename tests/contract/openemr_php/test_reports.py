@@ -13,6 +13,9 @@ from waiting import wait_for
 
 from .support import SITE, Emr, Report, install
 
+# The certificate is self-signed.
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+
 
 def test_text_and_pdf_become_one_report(emr: Emr) -> None:
     order = emr.order("CTHEAD")
