@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
 PLACES = {"imaging.php": ("0700", f"{SITE}/documents/local"), "imaging_orders.php": ("0400", SITE)}
 SEEDS = """
 INSERT INTO procedure_providers SET name='Imaging', npi='1234567893', send_app_id='OPENEMR', send_fac_id='OEMR', recv_app_id='MIRTH',
-  recv_fac_id='RADLAB', DorP='P', direction='B', protocol='FS', orders_path='/hl7/orders', results_path='/hl7/results', active=1;
+  recv_fac_id='RADLAB', direction='B', protocol='FS', orders_path='/hl7/orders', results_path='/hl7/results', active=1;
 CREATE TABLE pacs_emr_images (accession varchar(64) PRIMARY KEY, procedure_order_id bigint NOT NULL, procedure_code varchar(64) NOT NULL,
   study_uid varchar(64) NOT NULL, at datetime NOT NULL);
 CREATE TABLE pacs_emr_result (name varchar(255) COLLATE utf8mb4_bin PRIMARY KEY, at datetime NOT NULL);
