@@ -47,11 +47,15 @@ def test_merge(emr: Emr, rest: Rest, admin: Browser) -> None:
     past, since = put_back(emr, target), emr.log_end()
     assert "Merge complete." in admin.merge(target, source)
     assert emr.value(f"SELECT COUNT(*) FROM patient_data WHERE pid = {source}") == "0"
-    assert emr.sql(f"SELECT patient_id, encounter_id FROM procedure_order WHERE procedure_order_id = {order}") == [[str(target), str(encounter)]]
+    assert emr.sql(f"SELECT patient_id, encounter_id FROM procedure_order WHERE procedure_order_id = {order}") == [
+        [str(target), str(encounter)]
+    ]
     assert emr.value(f"SELECT pid FROM forms WHERE formdir = 'procedure_order' AND form_id = {order}") == str(target)
     assert updated(emr, target) > past
     assert emr.log(since, "patient-merge-delete") == [(f"Deleted rows with pid = {source} in table patient_data", str(target))]
-    assert (f"Updated rows with patient_id = {source} to {target} in table procedure_order", str(target)) in emr.log(since, "patient-merge-update")
+    assert (f"Updated rows with patient_id = {source} to {target} in table procedure_order", str(target)) in emr.log(
+        since, "patient-merge-update"
+    )
 
 
 @pytest.mark.parametrize(("change", "said"), [({"DOB": "1971-07-07"}, "DOB do not match"), ({"ss": "123456789"}, "SSN do not match")])
@@ -94,12 +98,14 @@ def test_order_cancelled_deleted_and_gone(emr: Emr, rest: Rest, admin: Browser) 
     encounter = emr.encounter(rest, uuid)
     order = ordered(emr, admin, pid, encounter)
     procedure = int(emr.value("SELECT MIN(procedure_type_id) FROM procedure_type WHERE procedure_type = 'ord'"))
-    admin.order([(procedure, "ICD10:R05")], "bn_save", order, order_status="canceled")
+    admin.order([(procedure, "ICD10:R05")], {"form_order_status": "canceled"}, button="bn_save", number=order)
     assert emr.sql(f"SELECT order_status, activity FROM procedure_order WHERE procedure_order_id = {order}") == [["canceled", "1"]]
 
     form = int(emr.value(f"SELECT id FROM forms WHERE formdir = 'procedure_order' AND form_id = {order}"))
     admin.delete_form(form, encounter, pid)
-    assert emr.sql(f"SELECT o.activity, f.deleted FROM procedure_order o JOIN forms f ON f.form_id = o.procedure_order_id AND f.id = {form}") == [["0", "1"]]
+    assert emr.sql(
+        f"SELECT o.activity, f.deleted FROM procedure_order o JOIN forms f ON f.form_id = o.procedure_order_id AND f.id = {form}"
+    ) == [["0", "1"]]
 
     since = emr.log_end()
     admin.delete(formid=form)

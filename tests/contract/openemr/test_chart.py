@@ -13,7 +13,7 @@ from .support import ADMIN_PASSWORD, DOCUMENTS, ROOT, Browser, Emr, Page, Rest, 
 MENUS = f"{DOCUMENTS}/custom_menus/patient_menus"
 ENTRY = (
     '{"label":"Imaging (OHIF)","menu_id":"ohif_imaging","target":"main","url":"https://ohif.example.org/?mrn=","pid":"true",'
-    "\"on_click\":\"window.open(this.href,'ohif');return false;\",\"children\":[],\"requirement\":0,\"acl_req\":[\"patients\",\"med\"]}"
+    '"on_click":"window.open(this.href,\'ohif\');return false;","children":[],"requirement":0,"acl_req":["patients","med"]}'
 )
 
 
@@ -37,7 +37,9 @@ def use_menu(emr: Emr, content: str | None, mode: str = "0700", owner: str = "10
 
 def items(page: str) -> dict[str, tuple[str, str, str]]:
     """menu_id → label, href, onclick of the chart's menu, as a browser reads them."""
-    found = re.findall(r'<li class="nav-item [^"]*" id="([^"]*)"><a class="nav-link text-dark" +href="([^"]*)" onclick="([^"]*)"> (.*?) </a>', page)
+    found = re.findall(
+        r'<li class="nav-item [^"]*" id="([^"]*)"><a class="nav-link text-dark" +href="([^"]*)" onclick="([^"]*)"> (.*?) </a>', page
+    )
     return {menu_id: (label, href, onclick) for menu_id, href, onclick, label in found}
 
 
@@ -92,7 +94,16 @@ def test_health_addresses_are_absent(emr: Emr) -> None:
 
 
 @only_standin
-@pytest.mark.parametrize("path", ["/interface/patient_file/report/patient_report.php", "/portal/", "/swagger", "/apis/default/api/procedure", "/oauth2/default/authorize"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/interface/patient_file/report/patient_report.php",
+        "/portal/",
+        "/swagger",
+        "/apis/default/api/procedure",
+        "/oauth2/default/authorize",
+    ],
+)
 def test_what_the_standin_lacks_is_said(emr: Emr, rest: Rest, path: str) -> None:
     """501 and a sentence."""
     answer = rest.session.get(emr.url + path, timeout=60)
@@ -136,7 +147,12 @@ def test_menu_made_of_the_standard_one(emr: Emr, admin: Browser, patient: tuple[
 )
 def test_menu_requirements(emr: Emr, admin: Browser, patient: tuple[int, str], menu: None, requirement: str, shown: bool) -> None:
     """§2: acl_req, global_req (any), global_req_strict (all), ! turns round. Who may do admin/super may do all."""
-    use_menu(emr, "[" + re.sub(r'"acl_req".*?\]', requirement, ENTRY) + ', {"label":"x","menu_id":"x","url":"x","pid":"false","on_click":"","children":[]}]')
+    use_menu(
+        emr,
+        "["
+        + re.sub(r'"acl_req".*?\]', requirement, ENTRY)
+        + ', {"label":"x","menu_id":"x","url":"x","pid":"false","on_click":"","children":[]}]',
+    )
     assert ("ohif_imaging" in items(admin.chart(patient[0]))) == shown
 
 
@@ -158,7 +174,15 @@ def test_new_user_gets_the_menu_of_the_form(emr: Emr, admin: Browser) -> None:
     """§2: the form posts its own patient_menu_role; the user's rights are those of the groups."""
     page = Page(admin.get("/interface/usergroup/usergroup_admin_add.php").text)
     assert page.fields["patient_menu_role"] == "standard"
-    fields = {**page.fields, "rumple": "clerk", "stiltskin": "Clerk.Secret_4", "adminPass": ADMIN_PASSWORD, "fname": "Cleo", "lname": "Clerk", "access_group[]": "Front Office"}
+    fields = {
+        **page.fields,
+        "rumple": "clerk",
+        "stiltskin": "Clerk.Secret_4",
+        "adminPass": ADMIN_PASSWORD,
+        "fname": "Cleo",
+        "lname": "Clerk",
+        "access_group[]": "Front Office",
+    }
     emr.sql("ALTER TABLE users ALTER patient_menu_role SET DEFAULT 'Other.json'")
     try:
         assert admin.post("/interface/usergroup/usergroup_admin.php", fields).status_code == 200
@@ -167,7 +191,9 @@ def test_new_user_gets_the_menu_of_the_form(emr: Emr, admin: Browser) -> None:
     assert emr.sql("SELECT patient_menu_role, active FROM users WHERE username = 'clerk'") == [["standard", "1"]]
     clerk = emr.browser("clerk", "Clerk.Secret_4")
     # The front office sees charts, not results.
-    assert "ot authorized" in clerk.get("/interface/orders/single_order_results.php", orderid=1).text.replace("ot Authorized", "ot authorized")
+    assert "ot authorized" in clerk.get("/interface/orders/single_order_results.php", orderid=1).text.replace(
+        "ot Authorized", "ot authorized"
+    )
     assert emr.php("$_SESSION['authUser'] = 'clerk'; foreach ([['patients', 'demo'], ['patients', 'med'], ['admin', 'super']] as [$a, $b]) "
                    "echo (int)OpenEMR\\Common\\Acl\\AclMain::aclCheckCore($a, $b);") == "100"  # fmt: skip
 
@@ -201,7 +227,9 @@ def test_password_is_changed_by_php(emr: Emr) -> None:
     number = emr.value("SELECT id FROM users WHERE username = 'changer'")
 
     def change(old: str, new: str) -> str:
-        return emr.php(f"$old = '{old}'; $new = '{new}'; echo (int)(new OpenEMR\\Common\\Auth\\AuthUtils())->updatePassword({number}, {number}, $old, $new);")
+        return emr.php(
+            f"$old = '{old}'; $new = '{new}'; echo (int)(new OpenEMR\\Common\\Auth\\AuthUtils())->updatePassword({number}, {number}, $old, $new);"
+        )
 
     assert change("wrong", "Second.Secret_7") == "0"
     assert change("First.Secret_6", "Short_1") == "0"

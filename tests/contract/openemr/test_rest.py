@@ -62,7 +62,9 @@ def test_patient(emr: Emr, rest: Rest) -> None:
     assert rest.call("GET", "/api/patient/00000000-0000-4000-8000-000000000000").status_code in (400, 404)
 
 
-@pytest.mark.parametrize("wrong", [{"fname": None}, {"lname": "X"}, {"sex": "M"}, {"DOB": "01/02/1980"}], ids=["fname", "lname", "sex", "DOB"])
+@pytest.mark.parametrize(
+    "wrong", [{"fname": None}, {"lname": "X"}, {"sex": "M"}, {"DOB": "01/02/1980"}], ids=["fname", "lname", "sex", "DOB"]
+)
 def test_refused_patient(emr: Emr, rest: Rest, wrong: dict[str, str | None]) -> None:
     """§4: first and last name, birth date and sex are required, with their forms."""
     body = {"fname": "Val", "lname": "Idate", "sex": "Male", "DOB": "2000-01-01", **wrong}
@@ -74,10 +76,16 @@ def test_refused_patient(emr: Emr, rest: Rest, wrong: dict[str, str | None]) -> 
 def test_encounter(emr: Emr, rest: Rest) -> None:
     """§4, §7.9: 201; pc_catid and a known class_code are required; encounters and documents share one sequence."""
     pid, uuid = emr.patient(rest)
-    answer = rest.call("POST", f"/api/patient/{uuid}/encounter", {"pc_catid": "5", "class_code": "AMB", "reason": "visit", "provider_id": "1", "date": "2026-01-10"})
+    answer = rest.call(
+        "POST",
+        f"/api/patient/{uuid}/encounter",
+        {"pc_catid": "5", "class_code": "AMB", "reason": "visit", "provider_id": "1", "date": "2026-01-10"},
+    )
     assert answer.status_code == 201
     data = answer.json()["data"]
-    assert emr.sql(f"SELECT pid, reason, provider_id, date FROM form_encounter WHERE encounter = {data['encounter']}") == [[str(pid), "visit", "1", "2026-01-10 00:00:00"]]
+    assert emr.sql(f"SELECT pid, reason, provider_id, date FROM form_encounter WHERE encounter = {data['encounter']}") == [
+        [str(pid), "visit", "1", "2026-01-10 00:00:00"]
+    ]
     assert emr.value(f"SELECT formdir FROM forms WHERE encounter = {data['encounter']}") == "newpatient"
     assert rest.call("POST", f"/api/patient/{uuid}/encounter", {"pc_catid": "5", "class_code": "NOPE"}).status_code == 400
     assert rest.call("POST", f"/api/patient/{uuid}/encounter", {"class_code": "AMB"}).status_code == 400
@@ -101,7 +109,9 @@ def test_document(emr: Emr, rest: Rest, path: str, category: list[list[str]]) ->
 def test_calls_are_logged_whole(emr: Emr, rest: Rest) -> None:
     """§5: api_log_option 2."""
     pid, _ = emr.patient(rest, "Logged", "Lou")
-    rows = emr.sql("SELECT a.method, a.request_body LIKE '%Logged%', l.event FROM api_log a JOIN log l ON l.id = a.log_id ORDER BY a.id DESC LIMIT 1")
+    rows = emr.sql(
+        "SELECT a.method, a.request_body LIKE '%Logged%', l.event FROM api_log a JOIN log l ON l.id = a.log_id ORDER BY a.id DESC LIMIT 1"
+    )
     assert rows == [["POST", "1", "api"]]
 
 

@@ -76,7 +76,14 @@ def test_browser_runs_due_services(emr: Emr, service: str, admin: Browser) -> No
     path = "/library/ajax/execute_background_services.php"
     admin.post(path, {"ajax": "1", "csrf_token_form": "wrong"})
     assert lines(emr) == []
-    admin.post(path, {"ajax": "1", "skip_timeout_reset": "1", "csrf_token_form": Page(admin.get("/interface/patient_file/merge_patients.php").text).fields["csrf_token_form"]})
+    admin.post(
+        path,
+        {
+            "ajax": "1",
+            "skip_timeout_reset": "1",
+            "csrf_token_form": Page(admin.get("/interface/patient_file/merge_patients.php").text).fields["csrf_token_form"],
+        },
+    )
     assert len(lines(emr)) == 1
 
 
@@ -96,7 +103,9 @@ def test_missing_function_stays_running(emr: Emr, service: str) -> None:
 
 def test_killed_runner_stays_running(emr: Emr, service: str) -> None:
     """After SIGKILL as well: the service is dead until somebody resets it."""
-    emr.put(f"{FOLDER}/contract.php", "<?php function contract() { file_put_contents('/tmp/contract.log', getmypid()); sleep(60); }", "0700")
+    emr.put(
+        f"{FOLDER}/contract.php", "<?php function contract() { file_put_contents('/tmp/contract.log', getmypid()); sleep(60); }", "0700"
+    )
     emr.container.exec("sh", "-c", f"php {RUNNER} default >/dev/null 2>&1 &", user="1000")
     wait_for(lambda: "" if lines(emr) else "not started", 20)
     emr.container.exec("kill", "-9", lines(emr)[0], user="1000")
