@@ -33,7 +33,10 @@ CAPABILITIES = ("DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "CHOWN")
 DATABASE_ROOT, DATABASE_PASSWORD, ADMIN_PASSWORD = "root.Secret_1", "emr.Secret_2", "Admin.Secret_3"
 # §1.5: a status alone says nothing.
 HEALTH = "curl -fsk 'https://localhost/interface/login/login.php?site=default' | grep -q 'name=\"authUser\"'"
-SCOPES = "openid offline_access api:oemr user/patient.read user/patient.write user/encounter.read user/encounter.write user/document.read user/document.write"
+SCOPES = (
+    "openid offline_access api:oemr user/patient.read user/patient.write "
+    "user/encounter.read user/encounter.write user/document.read user/document.write"
+)
 
 
 def run_database(engine: Engine, network: str, alias: str = "db") -> Container:
@@ -308,10 +311,10 @@ class Emr:
         return int(self.value("SELECT IFNULL(MAX(id), 0) FROM log"))
 
     def patient(
-        self, rest: Rest, lname: str = "Doe", fname: str = "Jane", DOB: str = "1980-01-02", sex: str = "Female", **more: str
+        self, rest: Rest, lname: str = "Doe", fname: str = "Jane", dob: str = "1980-01-02", sex: str = "Female", **more: str
     ) -> tuple[int, str]:
         """Register a patient; return pid and UUID."""
-        answer = rest.call("POST", "/api/patient", {"lname": lname, "fname": fname, "DOB": DOB, "sex": sex, **more})
+        answer = rest.call("POST", "/api/patient", {"lname": lname, "fname": fname, "DOB": dob, "sex": sex, **more})
         assert answer.status_code == 201, answer.text
         data = answer.json()["data"]
         return int(data["pid"]), str(data["uuid"])
@@ -328,15 +331,17 @@ class Emr:
 SEEDS = """
 UPDATE users SET npi = '1234567893', fname = 'Greg', lname = 'House', authorized = 1 WHERE id = 1;
 INSERT INTO users SET username = '', organization = 'Imaging', abook_type = 'ord_img', npi = '1234567893';
-INSERT INTO procedure_providers SET name = 'Imaging', npi = '1234567893', send_app_id = 'OPENEMR', send_fac_id = 'OEMR', recv_app_id = 'MIRTH',
-  recv_fac_id = 'RADLAB', DorP = 'P', direction = 'B', protocol = 'FS', orders_path = '/hl7/orders', results_path = '/hl7/results',
-  lab_director = LAST_INSERT_ID();
+INSERT INTO procedure_providers SET name = 'Imaging', npi = '1234567893', send_app_id = 'OPENEMR', send_fac_id = 'OEMR',
+  recv_app_id = 'MIRTH', recv_fac_id = 'RADLAB', DorP = 'P', direction = 'B', protocol = 'FS', orders_path = '/hl7/orders',
+  results_path = '/hl7/results', lab_director = LAST_INSERT_ID();
 SET @lab = LAST_INSERT_ID();
 INSERT INTO procedure_type SET name = 'Imaging', procedure_type = 'grp', lab_id = @lab;
 SET @group = LAST_INSERT_ID();
 INSERT INTO procedure_type (parent, name, lab_id, procedure_code, procedure_type, procedure_type_name, activity) VALUES
-  (@group, 'CT Head w/o contrast', @lab, 'CTHEAD', 'ord', 'imaging', 1), (@group, 'X-Ray Chest 2 views', @lab, 'XRCHEST', 'ord', 'imaging', 1);
-INSERT INTO procedure_questions SET lab_id = @lab, procedure_code = 'CTHEAD', question_code = 'REASON', question_text = 'Reason for exam', fldtype = 'T';
+  (@group, 'CT Head w/o contrast', @lab, 'CTHEAD', 'ord', 'imaging', 1),
+  (@group, 'X-Ray Chest 2 views', @lab, 'XRCHEST', 'ord', 'imaging', 1);
+INSERT INTO procedure_questions SET lab_id = @lab, procedure_code = 'CTHEAD', question_code = 'REASON', question_text = 'Reason for exam',
+  fldtype = 'T';
 """
 
 

@@ -200,7 +200,8 @@ def test_half_installed_database(place: Place, engine: Engine) -> None:
     """§7.1: it loops on `Table 'contact' already exists`, until the database is dropped."""
     sql(
         place.database,
-        "CREATE DATABASE half COLLATE utf8mb4_general_ci; CREATE USER half@'%' IDENTIFIED BY 'emr.Secret_2'; GRANT ALL ON half.* TO half@'%'",
+        "CREATE DATABASE half COLLATE utf8mb4_general_ci; CREATE USER half@'%' IDENTIFIED BY 'emr.Secret_2'; "
+        "GRANT ALL ON half.* TO half@'%'",
         "mysql",
     )
     sql(place.database, "CREATE TABLE contact (id int)", "half")
@@ -214,7 +215,8 @@ def test_database_and_user_that_exist(place: Place, engine: Engine) -> None:
     """§5, §7.1: they are used as they are, the database's collation for all tables; §1.6: why it must be the right one."""
     sql(
         place.database,
-        "CREATE DATABASE theirs COLLATE utf8mb4_uca1400_ai_ci; CREATE USER theirs@'%' IDENTIFIED BY 'emr.Secret_2'; GRANT ALL ON theirs.* TO theirs@'%'",
+        "CREATE DATABASE theirs COLLATE utf8mb4_uca1400_ai_ci; CREATE USER theirs@'%' IDENTIFIED BY 'emr.Secret_2'; "
+        "GRANT ALL ON theirs.* TO theirs@'%'",
         "mysql",
     )
     wait_until_up(place.run(engine, "theirs"))
@@ -288,8 +290,8 @@ def test_own_certificate(place: Place, engine: Engine, tmp_path: Path) -> None:
 
 
 def test_mounts_that_end_the_start(place: Place, engine: Engine, tmp_path: Path) -> None:
-    """§1.3, §1.4, §7.1, §7.2: over webserver.* on a fresh volume: exit 1; an empty folder over sites/: 255; a read-only file of mode 0644
-    inside documents: 1."""
+    """§1.3, §1.4, §7.1, §7.2: over webserver.* on a fresh volume and an empty folder over /etc/ssl: exit 1; over sites/: 255; a read-only
+    file of mode 0644 inside documents: 1."""
     certificate, _ = own_certificate(tmp_path)
     linked = place.run(engine, "a", f"--volume={certificate}:/etc/ssl/certs/webserver.cert.pem:ro")
     assert linked.wait_for_end(60) == 1
@@ -297,6 +299,7 @@ def test_mounts_that_end_the_start(place: Place, engine: Engine, tmp_path: Path)
     empty.mkdir()
     bare = place.run(engine, "b", f"--volume={empty}:{SITES}")
     assert bare.wait_for_end(60) == 255
+    assert place.run(engine, "d", f"--volume={empty}:/etc/ssl").wait_for_end(60) == 1
     file = tmp_path / "menu.json"
     file.write_text("[]", encoding="utf-8")
     file.chmod(0o644)

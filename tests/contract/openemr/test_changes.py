@@ -39,9 +39,9 @@ def test_last_updated(emr: Emr, rest: Rest, admin: Browser) -> None:
 
 
 def test_merge(emr: Emr, rest: Rest, admin: Browser) -> None:
-    """The source's row is gone, what was his is the target's, the target's last_updated moves; the log says so under the target's number."""
-    target, _ = emr.patient(rest, "Same", "Sue", DOB="1970-07-07")
-    source, uuid = emr.patient(rest, "Same", "Susi", DOB="1970-07-07")
+    """The source's row is gone, what was his is the target's, whose last_updated moves; the log says so under the target's number."""
+    target, _ = emr.patient(rest, "Same", "Sue", dob="1970-07-07")
+    source, uuid = emr.patient(rest, "Same", "Susi", dob="1970-07-07")
     encounter = emr.encounter(rest, uuid)
     order = ordered(emr, admin, source, encounter)
     past, since = put_back(emr, target), emr.log_end()
@@ -58,19 +58,19 @@ def test_merge(emr: Emr, rest: Rest, admin: Browser) -> None:
     )
 
 
-@pytest.mark.parametrize(("change", "said"), [({"DOB": "1971-07-07"}, "DOB do not match"), ({"ss": "123456789"}, "SSN do not match")])
+@pytest.mark.parametrize(("change", "said"), [({"dob": "1971-07-07"}, "DOB do not match"), ({"ss": "123456789"}, "SSN do not match")])
 def test_refused_merge(emr: Emr, rest: Rest, admin: Browser, change: dict[str, str], said: str) -> None:
     """Number and birth date must agree."""
-    target, _ = emr.patient(rest, "Alike", "Al", DOB="1970-07-07")
-    source, _ = emr.patient(rest, **{"lname": "Alike", "fname": "Al", "DOB": "1970-07-07", **change})
+    target, _ = emr.patient(rest, "Alike", "Al", dob="1970-07-07")
+    source, _ = emr.patient(rest, **{"lname": "Alike", "fname": "Al", "dob": "1970-07-07", **change})
     assert said in admin.merge(target, source)
     assert emr.value(f"SELECT COUNT(*) FROM patient_data WHERE pid IN ({target}, {source})") == "2"
 
 
 def test_freed_number_is_used_again(emr: Emr, rest: Rest, admin: Browser) -> None:
     """The highest number that was merged away goes to the next patient."""
-    target, _ = emr.patient(rest, "Old", "Ann", DOB="1950-05-05")
-    source, _ = emr.patient(rest, "Old", "Anne", DOB="1950-05-05")
+    target, _ = emr.patient(rest, "Old", "Ann", dob="1950-05-05")
+    source, _ = emr.patient(rest, "Old", "Anne", dob="1950-05-05")
     admin.merge(target, source)
     other, _ = emr.patient(rest, "Quite", "Another")
     assert other == source
@@ -93,7 +93,7 @@ def test_deleted_patient(emr: Emr, rest: Rest, admin: Browser) -> None:
 
 
 def test_order_cancelled_deleted_and_gone(emr: Emr, rest: Rest, admin: Browser) -> None:
-    """Cancelled in the form: the status alone. Deleted from the encounter: activity and forms.deleted. The deleter: all rows, with a trace."""
+    """Cancelled in the form: the status. Deleted from the encounter: activity and forms.deleted. The deleter: all rows, with a trace."""
     pid, uuid = emr.patient(rest, "Orders", "Olga")
     encounter = emr.encounter(rest, uuid)
     order = ordered(emr, admin, pid, encounter)

@@ -191,9 +191,8 @@ def test_new_user_gets_the_menu_of_the_form(emr: Emr, admin: Browser) -> None:
     assert emr.sql("SELECT patient_menu_role, active FROM users WHERE username = 'clerk'") == [["standard", "1"]]
     clerk = emr.browser("clerk", "Clerk.Secret_4")
     # The front office sees charts, not results.
-    assert "ot authorized" in clerk.get("/interface/orders/single_order_results.php", orderid=1).text.replace(
-        "ot Authorized", "ot authorized"
-    )
+    page = clerk.get("/interface/orders/single_order_results.php", orderid=1).text
+    assert "not authorized" in page.lower()
     assert emr.php("$_SESSION['authUser'] = 'clerk'; foreach ([['patients', 'demo'], ['patients', 'med'], ['admin', 'super']] as [$a, $b]) "
                    "echo (int)OpenEMR\\Common\\Acl\\AclMain::aclCheckCore($a, $b);") == "100"  # fmt: skip
 
@@ -228,7 +227,8 @@ def test_password_is_changed_by_php(emr: Emr) -> None:
 
     def change(old: str, new: str) -> str:
         return emr.php(
-            f"$old = '{old}'; $new = '{new}'; echo (int)(new OpenEMR\\Common\\Auth\\AuthUtils())->updatePassword({number}, {number}, $old, $new);"
+            f"$old = '{old}'; $new = '{new}'; "
+            f"echo (int)(new OpenEMR\\Common\\Auth\\AuthUtils())->updatePassword({number}, {number}, $old, $new);"
         )
 
     assert change("wrong", "Second.Secret_7") == "0"
@@ -245,7 +245,8 @@ def test_own_page_below_the_site(emr: Emr, admin: Browser, patient: tuple[int, s
         f"{ROOT}/sites/default/own_page.php",
         "<?php require_once '../../interface/globals.php'; use OpenEMR\\Common\\Acl\\AclMain; use OpenEMR\\Core\\Header;\n"
         "if (!AclMain::aclCheckCore('patients', 'med')) { die('no'); } Header::setupHeader();\n"
-        "$row = sqlQuery('SELECT lname FROM patient_data WHERE pid = ?', [$pid]); echo '<p title=\"' . attr('\"') . '\">', text($row['lname'] . '<'), xlt('Done'), '</p>';",
+        "$row = sqlQuery('SELECT lname FROM patient_data WHERE pid = ?', [$pid]); "
+        "echo '<p title=\"' . attr('\"') . '\">', text($row['lname'] . '<'), xlt('Done'), '</p>';",
         "0400",
     )
     admin.chart(patient[0])

@@ -89,11 +89,13 @@ def test_what_a_transmission_leaves(emr: Emr, admin: Browser, visit: Visit) -> N
     since = emr.log_end()
     number, _ = transmit(emr, admin, [(procedure(emr, CT), "ICD10:R51.9")])
     row = emr.sql(
-        f"SELECT patient_id, encounter_id, order_status, activity, procedure_order_type, date_transmitted IS NULL FROM procedure_order WHERE procedure_order_id = {number}"
+        "SELECT patient_id, encounter_id, order_status, activity, procedure_order_type, date_transmitted IS NULL "
+        f"FROM procedure_order WHERE procedure_order_id = {number}"
     )
     assert row == [[str(visit.pid), str(visit.encounter), "pending", "1", "imaging", "0"]]
     code = emr.sql(
-        f"SELECT procedure_order_seq, procedure_code, procedure_name, diagnoses, do_not_send, procedure_source FROM procedure_order_code WHERE procedure_order_id = {number}"
+        "SELECT procedure_order_seq, procedure_code, procedure_name, diagnoses, do_not_send, procedure_source "
+        f"FROM procedure_order_code WHERE procedure_order_id = {number}"
     )
     assert code == [["1", CT, "CT Head w/o contrast", "ICD10:R51.9", "0", "1"]]
     form = emr.sql(f"SELECT formdir, deleted, pid, encounter FROM forms WHERE form_id = {number} AND formdir = 'procedure_order'")
@@ -175,7 +177,8 @@ def test_escapes_and_what_is_dropped(emr: Emr, rest: Rest, admin: Browser) -> No
         ss="123456789",
     )
     emr.sql(
-        f"INSERT INTO prescriptions SET patient_id = {pid}, drug = 'Drug | A & B^2', active = 1, txDate = '2026-01-01', usage_category_title = '', request_intent_title = ''"
+        f"INSERT INTO prescriptions SET patient_id = {pid}, drug = 'Drug | A & B^2', active = 1, txDate = '2026-01-01', "
+        "usage_category_title = '', request_intent_title = ''"
     )
     admin.open_encounter(pid, emr.encounter(rest, uuid))
     admin.order(
@@ -199,7 +202,8 @@ def test_insurance(emr: Emr, rest: Rest, admin: Browser) -> None:
     """§3.2: one IN1 for each payer, OBR-18 I; billing to the clinic omits GT1."""
     pid, uuid = emr.patient(rest)
     emr.sql("INSERT IGNORE INTO insurance_companies SET id = 77, name = 'Payer & Co'")
-    emr.sql(f"INSERT INTO insurance_data SET type = 'primary', provider = '77', pid = {pid}, policy_number = 'POL1', group_number = 'G1', subscriber_lname = 'Doe', "
+    emr.sql(f"INSERT INTO insurance_data SET type = 'primary', provider = '77', pid = {pid}, policy_number = 'POL1', "
+            "group_number = 'G1', subscriber_lname = 'Doe', "
             "subscriber_fname = 'Jane', subscriber_relationship = 'self', date = '2020-01-01'")  # fmt: skip
     admin.open_encounter(pid, emr.encounter(rest, uuid))
     _, segments = transmit(emr, admin, [(procedure(emr, CT), "ICD10:R05")], {"form_billing_type": "T"})
@@ -233,7 +237,7 @@ def test_classic_message(emr: Emr, admin: Browser, visit: Visit) -> None:
 
 
 def test_classic_generator_joins_by_name(emr: Emr, admin: Browser, visit: Visit) -> None:
-    """§3.2, §7.4: the same name in another lab's catalogue doubles the line, a renamed one disappears; the universal one sends both rightly."""
+    """§3.2, §7.4: the same name in another lab's catalogue doubles the line, a renamed one disappears; the universal one sends both."""
     admin.order([(procedure(emr, CT), "ICD10:R05"), (procedure(emr, XR), "ICD10:R05")], button="bn_save")
     number = newest(emr)
     emr.sql("INSERT INTO procedure_type SET name = 'CT Head w/o contrast', lab_id = 9999, procedure_code = 'OTHER', procedure_type = 'ord'")
@@ -245,7 +249,8 @@ def test_classic_generator_joins_by_name(emr: Emr, admin: Browser, visit: Visit)
         assert universal(emr, number) == ["CTHEAD^CT Head w/o contrast", "XRCHEST^X-Ray Chest 2 views"]
     finally:
         emr.sql(
-            "DELETE FROM procedure_type WHERE lab_id = 9999; UPDATE procedure_type SET name = 'X-Ray Chest 2 views' WHERE procedure_code = 'XRCHEST'"
+            "DELETE FROM procedure_type WHERE lab_id = 9999; "
+            "UPDATE procedure_type SET name = 'X-Ray Chest 2 views' WHERE procedure_code = 'XRCHEST'"
         )
 
 
@@ -256,7 +261,8 @@ def test_generators_by_php(emr: Emr, admin: Browser, visit: Visit) -> None:
     code = (
         "$_SESSION['authUser'] = 'admin'; $_SESSION['authProvider'] = 'Default'; "
         "require $webserver_root . '/interface/procedure_tools/gen_universal_hl7/gen_hl7_order.inc.php'; "
-        f"$hl7 = ''; echo gen_hl7_order({number}, $hl7), send_hl7_order((int)sqlQuery('SELECT ppid FROM procedure_providers WHERE name = ?', ['Imaging'])['ppid'], $hl7);"
+        "$lab = sqlQuery('SELECT ppid FROM procedure_providers WHERE name = ?', ['Imaging'])['ppid']; "
+        f"$hl7 = ''; echo gen_hl7_order({number}, $hl7), send_hl7_order((int)$lab, $hl7);"
     )
     assert emr.php(code) == ""
     assert f"ORC|NW|OEMR-{number:04}|||||||NOW|||1234567893^House^Greg||||||||2" in message(emr, f"OEMR-{number:04}.txt")

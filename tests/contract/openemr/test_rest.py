@@ -108,7 +108,7 @@ def test_document(emr: Emr, rest: Rest, path: str, category: list[list[str]]) ->
 
 def test_calls_are_logged_whole(emr: Emr, rest: Rest) -> None:
     """§5: api_log_option 2."""
-    pid, _ = emr.patient(rest, "Logged", "Lou")
+    emr.patient(rest, "Logged", "Lou")
     rows = emr.sql(
         "SELECT a.method, a.request_body LIKE '%Logged%', l.event FROM api_log a JOIN log l ON l.id = a.log_id ORDER BY a.id DESC LIMIT 1"
     )

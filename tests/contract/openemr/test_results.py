@@ -1,4 +1,4 @@
-"""How results come in: §7.5's table, and what the importer leaves. Files are imported by poll_hl7_results(), as a background service calls it."""
+"""How results come in: §7.5's table, and what the importer leaves. poll_hl7_results() is called as a background service calls it."""
 
 from __future__ import annotations
 
@@ -98,15 +98,17 @@ def poll(emr: Emr, name: str) -> tuple[bool, list[str] | None]:
 def reports(emr: Emr, order: Order) -> list[list[str]]:
     """Sequence number and status of the order's reports."""
     return emr.sql(
-        f"SELECT procedure_order_seq, report_status FROM procedure_report WHERE procedure_order_id = {order.number} ORDER BY procedure_report_id"
+        f"SELECT procedure_order_seq, report_status FROM procedure_report WHERE procedure_order_id = {order.number} "
+        "ORDER BY procedure_report_id"
     )
 
 
 def results(emr: Emr, order: Order) -> list[list[str]]:
     """The results of the order's newest report; line ends as |."""
     return emr.sql(
-        "SELECT result_data_type, result_code, result_text, result, REPLACE(comments, '\\n', '|'), document_id, result_status FROM procedure_result "
-        f"WHERE procedure_report_id = (SELECT MAX(procedure_report_id) FROM procedure_report WHERE procedure_order_id = {order.number}) ORDER BY procedure_result_id"
+        "SELECT result_data_type, result_code, result_text, result, REPLACE(comments, '\\n', '|'), document_id, result_status "
+        "FROM procedure_result WHERE procedure_report_id = (SELECT MAX(procedure_report_id) FROM procedure_report "
+        f"WHERE procedure_order_id = {order.number}) ORDER BY procedure_result_id"
     )
 
 
@@ -131,7 +133,8 @@ def test_text_and_pdf(emr: Emr, rest: Rest, admin: Browser) -> None:
     ) == [["final", "received", "2026-01-10 11:55:00", "2026-01-10 10:00:00"]]
     assert emr.value(f"SELECT control_id FROM procedure_order WHERE procedure_order_id = {order.number}") == "ACC0007"
     stored = emr.sql(
-        f"SELECT d.foreign_id, d.mimetype, d.encrypted, d.url, c.category_id FROM documents d JOIN categories_to_documents c ON c.document_id = d.id WHERE d.id = {document}"
+        "SELECT d.foreign_id, d.mimetype, d.encrypted, d.url, c.category_id FROM documents d "
+        f"JOIN categories_to_documents c ON c.document_id = d.id WHERE d.id = {document}"
     )[0]
     assert [stored[0], stored[1], stored[2], stored[4]] == [str(order.pid), "application/pdf", "1", "2"]
     assert stored[3].startswith(f"file://{DOCUMENTS}/{order.pid}/")
@@ -244,7 +247,8 @@ def test_second_procedure_and_unknown_code(emr: Emr, rest: Rest, admin: Browser)
     assert poll(emr, file_in(emr, "\r".join([first, *second[3:], *third[3:]]))) == (False, [])
     assert reports(emr, order) == [["1", "final"], ["2", "final"], ["3", "final"]]
     assert emr.sql(
-        f"SELECT procedure_code, procedure_source FROM procedure_order_code WHERE procedure_order_id = {order.number} AND procedure_order_seq = 3"
+        "SELECT procedure_code, procedure_source FROM procedure_order_code "
+        f"WHERE procedure_order_id = {order.number} AND procedure_order_seq = 3"
     ) == [["NEWCODE", "2"]]
 
 
@@ -390,4 +394,15 @@ def test_an_unknown_code_commits_what_is_open(emr: Emr, order: Order) -> None:
     before = len(reports(emr, order))
     file_in(emr, oru(order, code=f"NEW{next(numbers)}"))
     emr.php("sqlBeginTrans(); " + POLL + " sqlRollbackTrans();")
+    assert len(reports(emr, order)) == before + 1
+
+
+def test_a_smart_transaction_holds_all_of_it(emr: Emr, order: Order) -> None:
+    """ADOdb's StartTrans() makes the importer's own transaction do nothing, so the caller can take back all rows."""
+    before = len(reports(emr, order))
+    file_in(emr, oru(order, code=f"NEW{next(numbers)}"))
+    emr.php("get_db()->StartTrans(); " + POLL + " get_db()->CompleteTrans(false);")
+    assert len(reports(emr, order)) == before
+    file_in(emr, oru(order, code=f"NEW{next(numbers)}"))
+    emr.php("get_db()->StartTrans(); " + POLL + " get_db()->CompleteTrans();")
     assert len(reports(emr, order)) == before + 1

@@ -28,7 +28,8 @@ def add(emr: Emr, name: str, body: str, order: int = 50, interval: int = 1, acti
     emr.put(f"{FOLDER}/{name}.php", f"<?php function {name}() {{ {body} }}", "0700")
     emr.sql(
         f"INSERT INTO background_services SET name = '{name}', title = '{name}', active = {active}, running = 0, next_run = '2020-01-01', "
-        f"execute_interval = {interval}, function = '{name}', require_once = '/sites/default/documents/local/{name}.php', sort_order = {order}"
+        f"execute_interval = {interval}, function = '{name}', "
+        f"require_once = '/sites/default/documents/local/{name}.php', sort_order = {order}"
     )
 
 

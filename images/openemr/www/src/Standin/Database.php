@@ -18,6 +18,9 @@ class Database
     private string $error = '';
     private int $inserted = 0;
     private int $affected = 0;
+    /** How deep in StartTrans(), inside which BeginTrans() and CommitTrans() do nothing, and whether all went well there. */
+    public int $transOff = 0;
+    public bool $_transOK = true;
 
     public function __construct(string $host, string $login, string $password, string $database, int $port)
     {
@@ -52,6 +55,7 @@ class Database
         $result = $values ? $connection->execute_query($sql, $values) : $connection->query($sql);
         $this->error = $connection->error;
         if ($result === false) {
+            $this->_transOK = $this->_transOK && $this->transOff === 0;
             return false;
         }
         $this->inserted = (int)$connection->insert_id;
@@ -62,24 +66,62 @@ class Database
     /** ADOdb says BEGIN whether or not a transaction is open, so a transaction in another one commits the outer one. */
     public function BeginTrans(): bool
     {
-        $this->_connectionID->autocommit(false);
-        return $this->_connectionID->query('BEGIN');
+        return $this->transOff > 0 || ($this->_connectionID->autocommit(false) && $this->_connectionID->query('BEGIN'));
     }
 
     public function CommitTrans(): bool
     {
-        return $this->_connectionID->query('COMMIT') && $this->_connectionID->autocommit(true);
+        return $this->transOff > 0 || ($this->_connectionID->query('COMMIT') && $this->_connectionID->autocommit(true));
     }
 
     public function RollbackTrans(): bool
     {
-        return $this->_connectionID->query('ROLLBACK') && $this->_connectionID->autocommit(true);
+        return $this->transOff > 0 || ($this->_connectionID->query('ROLLBACK') && $this->_connectionID->autocommit(true));
     }
 
-    /** The next number of a sequence; encounters and documents share one. */
+    /** ADOdb's "smart" transactions: those inside do nothing, and one statement that fails rolls all of it back. */
+    public function StartTrans(): bool
+    {
+        if ($this->transOff === 0) {
+            $this->_transOK = true;
+            $this->BeginTrans();
+        }
+        $this->transOff++;
+        return true;
+    }
+
+    public function FailTrans(): void
+    {
+        $this->_transOK = false;
+    }
+
+    public function HasFailedTrans(): bool
+    {
+        return $this->transOff > 0 && !$this->_transOK;
+    }
+
+    /** Returns whether it was meant to be committed, not whether it was. */
+    public function CompleteTrans($autoComplete = true): bool
+    {
+        if (--$this->transOff > 0) {
+            return true;
+        }
+        $this->transOff = 0;
+        $good = $this->_transOK && $autoComplete;
+        $good ? $this->CommitTrans() : $this->RollbackTrans();
+        return $good;
+    }
+
+    /** The next number of a sequence; encounters and documents share one. On an error ADOdb makes the table, which commits, and tries again. */
     public function GenID(string $sequence): int
     {
-        $this->ExecuteNoLog("UPDATE `$sequence` SET id = LAST_INSERT_ID(id + 1)");
+        $next = "UPDATE `$sequence` SET id = LAST_INSERT_ID(id + 1)";
+        $good = $this->_transOK;
+        if ($this->ExecuteNoLog($next) === false) {
+            $this->_transOK = $good;
+            $this->ExecuteNoLog("CREATE TABLE IF NOT EXISTS `$sequence` (id int not null)");
+            $this->ExecuteNoLog($next);
+        }
         return $this->inserted;
     }
 
