@@ -1,6 +1,6 @@
 """What the contract tests share: running containers of the image under test with the Docker CLI.
 
-The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, ARC) names another,
+The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, ARC, MIRTH, OPENEMR) names another,
 so the same statements are checked against the upstream image.
 """
 
