@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Sequence
 
 from .emr import Order, Person, Procedure
 from .emr_database import EmrDatabase, literal
@@ -44,6 +45,14 @@ class Chart:
             "SELECT @pid",
         )
         return Person(pid, name.translate(ESCAPES), born, sex)
+
+    def register_many(self, count: int) -> list[Person]:
+        """Add many patients at once."""
+        (first,) = self._sql(f"SELECT greatest(coalesce(max(pid) + 1, 0), {self._first}) FROM patient_data")
+        persons = [Person(str(int(first) + n), f"Load^Number {n}", "19600101", "F") for n in range(count)]
+        rows = ", ".join(f"({one.number}, 'Load', 'Number {n}', '{one.born}', 'Female')" for n, one in enumerate(persons))
+        self._sql(f"INSERT INTO patient_data (pid, lname, fname, DOB, sex) VALUES {rows}")
+        return persons
 
     def rename(self, person: Person, name: str) -> Person:
         """Give a patient another name, or none."""
@@ -89,6 +98,23 @@ class Chart:
             f"INSERT INTO forms (encounter, form_id, pid, formdir) VALUES ({encounter}, {number}, {person.number}, 'procedure_order')",
         )
         return order
+
+    def order_many(self, persons: Sequence[Person], procedure: Procedure, count: int) -> list[Order]:
+        """Save many orders at once, of each person in turn, with the provider that the procedure's row in the catalogue names."""
+        orders = [Order(next(NUMBERS), persons[n % len(persons)], (procedure,)) for n in range(count)]
+        kind = f"procedure_type = 'ord' AND activity = 1 AND procedure_code = {literal(procedure.code)}"
+        (lab,) = self._sql(f"SELECT lab_id FROM procedure_type WHERE {kind}")
+        same = f"{lab}, now(), now(), 'normal', 'pending'"
+        rows = ", ".join(f"({one.number}, {one.person.number}, {one.encounter}, {same})" for one in orders)
+        lines = ", ".join(f"({one.number}, 1, {literal(procedure.code)}, {literal(procedure.name)})" for one in orders)
+        forms = ", ".join(f"({one.encounter}, {one.number}, {one.person.number}, 'procedure_order')" for one in orders)
+        self._sql(
+            "INSERT INTO procedure_order (procedure_order_id, patient_id, encounter_id, lab_id, date_ordered, date_transmitted, "
+            f"order_priority, order_status) VALUES {rows}",
+            f"INSERT INTO procedure_order_code (procedure_order_id, procedure_order_seq, procedure_code, procedure_name) VALUES {lines}",
+            f"INSERT INTO forms (encounter, form_id, pid, formdir) VALUES {forms}",
+        )
+        return orders
 
     def change(self, order: Order, start: str, urgent: bool) -> None:
         """Give an order another time and priority."""

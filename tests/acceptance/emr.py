@@ -21,6 +21,8 @@ from .inside import Inside
 EXCHANGE, OWNER = "/hl7", "1000"
 # An order file is taken when it has not changed for this long (mirth-patterns.md §4.3), and then passes the queue.
 TAKEN_SECONDS = 60
+# What a full disk is full of.
+FILLER = ".pacs-emr-verify-full"
 # Segments that OpenEMR's importer knows; one other and the whole file is refused (openemr.md §3.4).
 KNOWN_SEGMENTS = {"MSH", "PID", "PD1", "PV1", "ORC", "TXA", "NTE", "OBR", "OBX", "SPM", "TQ1", "ZEF", "ZPS"}
 
@@ -138,6 +140,23 @@ class Emr:
     def waiting(self) -> int:
         """Return how many order files the engine has not taken."""
         return len(self._shell(f"cd {EXCHANGE}/orders; find . -type f", again=True).split())
+
+    def files(self, *folders: str) -> set[str]:
+        """Return the paths below the exchange folder of all files in some of its folders, whatever their names."""
+        return set(self._shell(f'cd {EXCHANGE}; find "$@" -type f', *folders, again=True).decode().split())
+
+    def disk_bytes(self) -> int:
+        """Return the size of the exchange folder's file system."""
+        blocks, size = self._shell(f"stat --file-system --format='%b %S' {EXCHANGE}", again=True).split()
+        return int(blocks) * int(size)
+
+    def fill_disk(self) -> None:
+        """Take what is free on the exchange folder's file system."""
+        self._shell(f'cat /dev/zero 2>/dev/null >>"{EXCHANGE}/$1" || :', FILLER)
+
+    def free_disk(self) -> None:
+        """Give it back."""
+        self._shell(f'rm -f "{EXCHANGE}/$1"', FILLER)
 
     def results(self, number: int) -> dict[str, hl7.Message]:
         """Return result files that are about an order: name → message. Raises AssertionError for what the importer would refuse."""

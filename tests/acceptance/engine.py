@@ -57,6 +57,14 @@ class EngineInside:
             row["accession"] for row in self._rows(f"SELECT accession FROM order_state WHERE {where} ORDER BY placer::bigint, code, occ")
         ]
 
+    def told(self, first: int, last: int) -> dict[int, list[dict[str, Any]]]:
+        """Rows of all orders from one number to another in the state table, by order number."""
+        columns = "placer, accession, study_uid, seen, control, images_at IS NOT NULL AS images"
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in self._rows(f"SELECT {columns} FROM order_state WHERE placer::bigint BETWEEN {first} AND {last}"):
+            found.setdefault(int(row["placer"]), []).append(row)
+        return found
+
     def sink(self) -> list[dict[str, Any]]:
         """Refused messages that nobody has dealt with."""
         return self._rows(SINK)

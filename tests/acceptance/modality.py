@@ -16,6 +16,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom m
 
 from .dimse import PENDING, SUCCESS, Archive, RefusedError, status_of
 
+# Of what was sent before and not answered: the step is there, or has ended (DICOM PS3.4 F.7.2).
+DUPLICATE, ENDED = 0x0111, 0x0110
+
 STEP_KEYS = (
     "Modality",
     "ScheduledStationAETitle",
@@ -93,9 +96,12 @@ class Modality:
                     raise RefusedError(f"C-FIND of the worklist at {called} ended with {code:04X}")
             return rows
 
-    def start(self, row: Row) -> str:
-        """MPPS N-CREATE, in progress; return its SOP Instance UID. Raises AssertionError when it is refused."""
-        uid, item, step = generate_uid(prefix=None), row.item, Dataset()
+    def start(self, row: Row, again: str = "") -> str:
+        """MPPS N-CREATE, in progress; return its SOP Instance UID, which is `again` where it may have been sent before.
+
+        Raises AssertionError when it is refused.
+        """
+        uid, item, step = again or generate_uid(prefix=None), row.item, Dataset()
         step.StudyInstanceUID = item.StudyInstanceUID
         step.AccessionNumber = item.AccessionNumber
         step.RequestedProcedureID = item.RequestedProcedureID
@@ -123,11 +129,11 @@ class Modality:
         with self._archive.associate([build_context(ModalityPerformedProcedureStep)]) as association:
             status, _ = association.send_n_create(mpps, ModalityPerformedProcedureStep, uid)
         code = status_of(status, "MPPS N-CREATE", self._archive.where)
-        assert code == SUCCESS, f"MPPS N-CREATE for the {row} ended with {code:04X}"
+        assert code == SUCCESS or (again and code == DUPLICATE), f"MPPS N-CREATE for the {row} ended with {code:04X}"
         return str(uid)
 
-    def finish(self, uid: str, state: str = "COMPLETED") -> None:
-        """MPPS N-SET to COMPLETED or DISCONTINUED. Raises AssertionError when it is refused."""
+    def finish(self, uid: str, state: str = "COMPLETED", again: bool = False) -> None:
+        """MPPS N-SET to COMPLETED or DISCONTINUED; `again`: it may have been sent before. Raises AssertionError when it is refused."""
         changes = Dataset()
         changes.PerformedProcedureStepStatus = state
         changes.PerformedProcedureStepEndDate, changes.PerformedProcedureStepEndTime = time.strftime("%Y%m%d"), time.strftime("%H%M%S")
@@ -135,4 +141,4 @@ class Modality:
         with self._archive.associate([build_context(ModalityPerformedProcedureStep)]) as association:
             status, _ = association.send_n_set(changes, ModalityPerformedProcedureStep, uid)
         code = status_of(status, f"MPPS N-SET {state}", self._archive.where)
-        assert code == SUCCESS, f"MPPS N-SET {state} ended with {code:04X}"
+        assert code == SUCCESS or (again and code == ENDED), f"MPPS N-SET {state} ended with {code:04X}"

@@ -1,0 +1,155 @@
+"""What follows many orders: each is imaged under its own study UID and reported, by people who try again until it succeeds."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pydicom.uid import generate_uid
+
+from . import hl7v2
+from .emr import Order
+from .emr_database import EmrDatabase
+from .lab import Address, Lab
+from .modality import Row
+from .orders import Clinic, Examination
+from .reports import group, oru, text
+
+# What a modality or a reporting system sees of a lab that is not there: pynetdicom raises RuntimeError on an association that was cut.
+AWAY = (AssertionError, OSError, RuntimeError)
+PAUSE_SECONDS = 0.5
+# So long a department tries the same thing again before it gives up.
+PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Done:
+    """A procedure that was done, and what its report says; `pdf` is empty where there is none."""
+
+    examination: Examination
+    words: str
+    pdf: bytes
+    message: str
+
+    @property
+    def number(self) -> int:
+        """The order's number."""
+        return self.examination.order.number
+
+    @property
+    def row(self) -> Row:
+        """The worklist row that it was done for."""
+        return self.examination.first[1]
+
+
+@dataclass
+class Department:
+    """Modality and reporting system; `failed` counts what had to be tried again, by whom. When it is closed nothing is tried again."""
+
+    clinic: Clinic
+    lab: Lab
+    reports: Address
+    failed: Counter[str] = field(default_factory=Counter)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def _again(self, who: str, until: float, error: Exception) -> None:
+        self.failed[who] += 1
+        if time.monotonic() > until or self.closed.wait(PAUSE_SECONDS):
+            raise AssertionError(f"the {who} has given up: {error}") from error
+
+    def row(self, order: Order) -> Row | None:
+        """An order's worklist row, when there is one."""
+        rows = self.clinic.modality.worklist(PatientID=order.person.number)
+        return next((row for row in rows if row.item.PlacerOrderNumberImagingServiceRequest == str(order.number)), None)
+
+    def image(self, orders: Sequence[Order], with_pdf: int = 0) -> Iterator[Done]:
+        """Do the orders in turn, each when it is on the worklist: step started, an image stored, step completed. Yield each.
+
+        Every `with_pdf`th report has a PDF.
+        """
+        for turn, order in enumerate(orders):
+            until = time.monotonic() + PATIENCE_SECONDS
+            step, series, image = (str(generate_uid(prefix=None)) for _ in range(3))
+            row = None
+            while True:
+                try:
+                    row = row or self.row(order)
+                    assert row is not None, f"order {order.number} is not on the worklist"
+                    self.clinic.modality.start(row, again=step)
+                    self.clinic.store(row, SeriesInstanceUID=series, SOPInstanceUID=image)
+                    self.clinic.modality.finish(step, again=True)
+                    break
+                except AWAY as error:
+                    self._again("modality waits for a row" if row is None else "modality", until, error)
+            yield self._dictate(order, row, with_pdf > 0 and turn % with_pdf == 0, turn)
+
+    def _dictate(self, order: Order, row: Row, with_pdf: bool, turn: int) -> Done:
+        code = order.procedures[0].code
+        examination = Examination(order, {code: row})
+        words = f"Finding of order {order.number}: nothing but what was ordered."
+        # Each of its own size, and long enough to travel as an attachment.
+        pdf = b"%PDF-1.4 synthetic " + b"x" * (6000 + turn) if with_pdf else b""
+        attachment = f"OBX|3|ED|11528-7^Radiology report^LN||^Application^PDF^Base64^{base64.b64encode(pdf).decode()}||||||F"
+        message = oru(self.lab, examination, *group(examination, code, text(words), *([attachment] if pdf else [])))
+        return Done(examination, words, pdf, message)
+
+    def report(self, done: Done) -> None:
+        """Send a report until it is acknowledged, the same bytes each time."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = hl7v2.send(self.reports, done.message)
+                assert answer.code == "AA", f"the report of order {done.number} is answered {answer.code}: {answer.text}"
+                return
+            except AWAY as error:
+                self._again("reporting system", until, error)
+
+
+@dataclass(frozen=True)
+class InChart:
+    """A report in the chart: its text, and of each document the size and whose it is."""
+
+    status: str
+    text: str
+    documents: tuple[tuple[int, str], ...]
+
+
+def in_charts(database: EmrDatabase, first: int, last: int) -> dict[int, list[InChart]]:
+    """Return the reports of all orders from one number to another, read from the EMR's tables at once."""
+    columns = {
+        "number": "p.procedure_order_id",
+        "report": "p.procedure_report_id",
+        "status": "p.report_status",
+        "code": "r.result_code",
+        "text": "concat(r.result, coalesce(r.comments, ''))",
+        "document": "d.id",
+        "size": "d.size",
+        "of": "d.foreign_id",
+    }
+    rest = (
+        "FROM procedure_report AS p LEFT JOIN procedure_result AS r USING (procedure_report_id) "
+        "LEFT JOIN documents AS d ON d.id = r.document_id AND r.document_id <> 0 "
+        f"WHERE p.procedure_order_id BETWEEN {first} AND {last} ORDER BY r.procedure_result_id"
+    )
+    results = defaultdict(list)
+    for row in database.rows(columns, rest):
+        results[row["number"], row["report"]].append(row)
+    found: dict[int, list[InChart]] = defaultdict(list)
+    for (number, _), rows in sorted(results.items()):
+        words = "\n".join(row["text"] or "" for row in rows if row["document"] is None and row["code"] != "113014")
+        documents = tuple((int(row["size"]), str(row["of"])) for row in rows if row["document"] is not None)
+        found[int(number)].append(InChart(rows[0]["status"], words, documents))
+    return found
+
+
+def images_told(database: EmrDatabase, first: int, last: int) -> dict[int, list[tuple[str, str]]]:
+    """Return accession number and study of what the chart says is available, by order number."""
+    columns = {"number": "procedure_order_id", "accession": "accession", "study": "study_uid"}
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for row in database.rows(columns, f"FROM pacs_emr_images WHERE procedure_order_id BETWEEN {first} AND {last}"):
+        found[int(row["number"])].append((row["accession"], row["study"]))
+    return found
