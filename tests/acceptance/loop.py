@@ -140,7 +140,8 @@ def in_charts(database: EmrDatabase, first: int, last: int) -> dict[int, list[In
         results[row["number"], row["report"]].append(row)
     found: dict[int, list[InChart]] = defaultdict(list)
     for (number, _), rows in sorted(results.items()):
-        words = "\n".join(row["text"] or "" for row in rows if row["document"] is None and row["code"] != "113014")
+        # The importer ends each line of a text.
+        words = "".join(row["text"] or "" for row in rows if row["document"] is None and row["code"] != "113014").removesuffix("\n")
         documents = tuple((int(row["size"]), str(row["of"])) for row in rows if row["document"] is not None)
         found[int(number)].append(InChart(rows[0]["status"], words, documents))
     return found

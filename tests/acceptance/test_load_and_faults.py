@@ -87,6 +87,10 @@ class Day:
         """Number of the last one."""
         return self.orders[-1].number
 
+    def wait_for(self, what: str, look: Callable[[], int], wanted: int) -> None:
+        """Wait until so many of something are there. Raises AssertionError."""
+        wait_for(lambda: "" if (there := look()) >= wanted else f"{there} {what}, not {wanted}", DRAIN_SECONDS)
+
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self.began
@@ -140,7 +144,10 @@ def faults(clinic: Clinic, inside: Inside, lab: Lab) -> Iterator[tuple[str, Call
 
 
 def befall(day: Day, clinic: Clinic, inside: Inside, lab: Lab) -> None:
-    """Transmit the orders, a share for each fault, half before it and half at its begin."""
+    """Transmit the orders, a share for each fault, half before it and half at its begin.
+
+    The faults wait for images and reports, which are slower: those of two shares may be to come.
+    """
     found = list(faults(clinic, inside, lab))
     for number, (name, fault) in enumerate(found, 1):
         upto = ORDERS * number // len(found)
@@ -148,8 +155,8 @@ def befall(day: Day, clinic: Clinic, inside: Inside, lab: Lab) -> None:
         half = len(share) // 2
         push(clinic, share[:half])
         day.pushed += half
-        there = len(taken(clinic, day.orders))
-        wait_for(lambda there=there: "" if len(taken(clinic, day.orders)) > there else "the engine takes no orders", QUIET_SECONDS)  # type: ignore[misc]
+        day.wait_for("order files are taken", lambda: len(taken(clinic, day.orders)), len(taken(clinic, day.orders)) + 1)
+        day.wait_for("reports are acknowledged", lambda: day.acknowledged, STUDIES * (number - 2) // len(found))
         at, told = day.seconds(), f"{day.pushed} orders, {len(day.done)} studies, {day.acknowledged} reports"
         fault(share[half:])
         day.pushed = upto
@@ -190,8 +197,8 @@ def under_way(day: Day, clinic: Clinic, before: Trouble) -> str:
     """Return what has not arrived yet."""
     if waiting := clinic.emr.files(*UNDER_WAY) - before.files:
         return f"{len(waiting)} files are under way: {sorted(waiting)[:3]}"
-    if waiting := [f"{channel.name} {channel.queued}" for channel in clinic.engine.channels() if channel.queued]:
-        return f"messages wait in {', '.join(waiting)}"
+    if queued := [f"{channel.name} {channel.queued}" for channel in clinic.engine.channels() if channel.queued]:
+        return f"messages wait in {', '.join(queued)}"
     for what, there, wanted in (
         ("orders are known to the engine", len(clinic.engine.told(day.first, day.last)), ORDERS),
         ("orders have images in the chart", len(images_told(clinic.emr.database, day.first, day.last)), STUDIES),
