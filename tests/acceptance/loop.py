@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydicom.uid import generate_uid
+from waiting import wait_for
 
 from . import hl7v2
 from .emr import Order
@@ -61,10 +62,18 @@ class Department:
         if time.monotonic() > until or self.closed.wait(PAUSE_SECONDS):
             raise AssertionError(f"the {who} has given up: {error}") from error
 
-    def row(self, order: Order) -> Row | None:
-        """An order's worklist row, when there is one."""
-        rows = self.clinic.modality.worklist(PatientID=order.person.number)
-        return next((row for row in rows if row.item.PlacerOrderNumberImagingServiceRequest == str(order.number)), None)
+    def _on_worklist(self, order: Order) -> Row:
+        """Wait for an order's worklist row."""
+        found: list[Row] = []
+
+        def complaint() -> str:
+            assert not self.closed.is_set(), f"closed before order {order.number} was on the worklist"
+            rows = self.clinic.modality.worklist(PatientID=order.person.number)
+            found[:] = [row for row in rows if row.item.PlacerOrderNumberImagingServiceRequest == str(order.number)]
+            return "" if found else f"order {order.number} is not on the worklist"
+
+        wait_for(complaint, PATIENCE_SECONDS)
+        return found[0]
 
     def image(self, orders: Sequence[Order], with_pdf: int = 0) -> Iterator[Done]:
         """Do the orders in turn, each when it is on the worklist: step started, an image stored, step completed. Yield each.
@@ -77,14 +86,13 @@ class Department:
             row = None
             while True:
                 try:
-                    row = row or self.row(order)
-                    assert row is not None, f"order {order.number} is not on the worklist"
+                    row = row or self._on_worklist(order)
                     self.clinic.modality.start(row, again=step)
                     self.clinic.store(row, SeriesInstanceUID=series, SOPInstanceUID=image)
                     self.clinic.modality.finish(step, again=True)
                     break
                 except AWAY as error:
-                    self._again("modality waits for a row" if row is None else "modality", until, error)
+                    self._again("modality", until, error)
             yield self._dictate(order, row, with_pdf > 0 and turn % with_pdf == 0, turn)
 
     def _dictate(self, order: Order, row: Row, with_pdf: bool, turn: int) -> Done:
