@@ -275,7 +275,8 @@ def procedures(table: list[Mapping[str, Any]], stations: Iterable[str]) -> list[
 
 
 def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
-    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates.
+    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates and
+    of the worklist.
 
     And the names of the engine's database, which stand in its settings unquoted.
     """
@@ -292,6 +293,7 @@ def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
             "give an OID: numbers with dots between them, 64 characters at most",
         ),
         "mirth_emr_msh": (r"[^|^~\\&]{1,20}(\|[^|^~\\&]{0,20}){3}", "give four names with | between them"),
+        "mirth_worklist_days": (r"\d{1,4}", "give a number of days, or 0 for never"),
         "mirth_db_name": identifier,
         "mirth_db_user": identifier,
         "arc_psu_delay": period,

@@ -360,6 +360,7 @@ NAMES = {
     "mirth_db_user": "mirth_1",
     "arc_psu_delay": "PT1M",
     "arc_psu_poll": "P1DT30S",
+    "mirth_worklist_days": 0,
 }
 
 
@@ -380,9 +381,10 @@ NAMES = {
         ("arc_psu_delay", "60"),
         ("arc_psu_delay", "PT"),
         ("arc_psu_poll", "P"),
+        ("mirth_worklist_days", -1),
     ],
 )
-def test_names_and_times_of_hl7(name: str, value: str) -> None:
+def test_names_and_times_of_hl7(name: str, value: str | int) -> None:
     assert texts(preflight_inventory.hl7_names(NAMES)) == []
     assert the_one(preflight_inventory.hl7_names(NAMES | {name: value})).startswith(f"{name}: ")
 
