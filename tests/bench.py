@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from acceptance.dimse import Archive
 from acceptance.emr import Emr, Procedure
@@ -102,9 +101,8 @@ def orders() -> dict[str, float]:
     assert lab.engine is not None
     assert lab.dicom is not None
     first = lab.engine.procedures[0]
-    with TemporaryDirectory(prefix="ssh-") as sockets:
+    with Inside.of(lab) as inside:
         archive = Archive(lab.dicom)
-        inside = Inside(lab, sockets)
         clinic = Clinic(Emr(inside, EmrDatabase(inside)), Modality(archive), archive, EngineInside(inside))
         many = orders_of_many(Procedure(first.code, first.name), ORDERS)
         before = len(clinic.modality.worklist())

@@ -11,11 +11,11 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import testinfra
+import yaml
 from acceptance.dimse import Archive
 from acceptance.emr import Emr
 from acceptance.emr_database import EmrDatabase
@@ -151,6 +151,10 @@ class Lab:
         """Run a command in a service's container, which must succeed, and return its stdout."""
         return self.docker("exec", f"pacs-emr-{service}-1", *words)
 
+    def secrets(self) -> dict[str, str]:
+        """Return the lab's secrets."""
+        return dict(yaml.safe_load((RUN / "secrets.yml").read_text(encoding="utf-8")))
+
     def files(self) -> str:
         """Return path, mode, owner, size and time of everything below the lab's folder."""
         return str(self.server.check_output("find /opt/pacs-emr -printf '%p %m %U %s %T@\\n' | sort"))
@@ -200,8 +204,8 @@ def suite(lab: Lab) -> Suite:
 @pytest.fixture(scope="session")
 def inside(suite: Suite) -> Iterator[Inside]:
     """The lab's containers, as the acceptance suite reaches them."""
-    with TemporaryDirectory(prefix="ssh-") as sockets:
-        yield Inside(load(TOLD), sockets)
+    with Inside.of(load(TOLD)) as reaching:
+        yield reaching
 
 
 @pytest.fixture(scope="session")

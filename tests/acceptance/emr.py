@@ -165,6 +165,12 @@ done"""
         self._shell(f'rm "{refused}" "{refused}.reason"')
         return message
 
+    def refused_results(self, number: int) -> list[str]:
+        """Return why the importer refused result files that are about an order."""
+        script = f"""cd {EXCHANGE}/results-error
+for file in $(grep --no-messages --files-with-matches "OBR|1|$1|" *.hl7 || :); do cat "$file.reason"; printf '\\0'; done"""
+        return self._shell(script, str(number), again=True).decode().split("\0")[:-1]
+
     def statuses(self, accession: str) -> list[dict[str, Any]]:
         """Return what the EMR was told of the images of an accession number."""
         columns = {"order": "procedure_order_id", "procedure": "procedure_code", "study": "study_uid"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from waiting import wait_for
@@ -20,7 +22,7 @@ START_SECONDS = 600
 class Inside:
     """Docker on the hosts of the lab; what goes by ssh takes one connection for each host, whose socket lies in the folder `sockets`.
 
-    It stays until `close`: a connection that ends by itself after a pause may take the next command with it.
+    It stays until the end: a connection that ends by itself after a pause may take the next command with it.
     """
 
     def __init__(self, lab: Lab, sockets: str) -> None:
@@ -28,12 +30,17 @@ class Inside:
         self._one_connection = ["-o", "ControlMaster=auto", "-o", "ControlPersist=yes", "-o", f"ControlPath={sockets}/%C"]
         self._containers: dict[str, str] = {}
 
-    def close(self) -> None:
-        """End the connections. Where there is none, ssh says so, and that is fine."""
-        for host in self._lab.hosts:
-            if host.connection == "ssh":
-                ssh, *where = host.exec[: host.exec.index("--")]
-                subprocess.run([ssh, *self._one_connection, "-O", "exit", *where], capture_output=True, check=False)
+    @classmethod
+    @contextmanager
+    def of(cls, lab: Lab) -> Iterator[Inside]:
+        """Reach into a lab's containers; its connections end afterwards. Where there is none, ssh says so, and that is fine."""
+        with TemporaryDirectory(prefix="ssh-") as sockets:
+            inside = cls(lab, sockets)
+            yield inside
+            for host in lab.hosts:
+                if host.connection == "ssh":
+                    ssh, *where = host.exec[: host.exec.index("--")]
+                    subprocess.run([ssh, *inside._one_connection, "-O", "exit", *where], capture_output=True, check=False)
 
     def host(self, service: str) -> Host:
         """Return the host of a Compose service. Raises LabError when the lab has none."""

@@ -91,11 +91,15 @@ class Engine:
 
 @dataclass(frozen=True)
 class EmrAccess:
-    """The EMR's address, and a user with all rights; `api`: patients can be registered by REST."""
+    """The EMR's address, and a user with all rights; `api`: patients can be registered by REST.
+
+    `pdf_max_mb` is the largest PDF of a report that the chart takes.
+    """
 
     url: str
     user: str
     api: bool
+    pdf_max_mb: int
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Lab:
     ldap: Address | None
     pacs_db: Address | None
     move_destination: Destination | None
+    journey_once: bool
+    demo_patients: bool
     engine: Engine | None
     emr: EmrAccess | None
     assigning_authority: str
@@ -211,7 +217,7 @@ def _engine(table: _Table | None) -> Engine | None:
 
 def _emr(table: _Table | None) -> EmrAccess | None:
     url = table.maybe_text("url") if table else None
-    return EmrAccess(url.rstrip("/"), table.text("user"), table.flag("api")) if table and url else None
+    return EmrAccess(url.rstrip("/"), table.text("user"), table.flag("api"), table.number("pdf_max_mb")) if table and url else None
 
 
 def _host(name: str, table: _Table) -> Host:
@@ -242,6 +248,8 @@ def load(file: Path) -> Lab:
         ldap=_address(root.maybe("ldap")),
         pacs_db=_address(root.maybe("pacs_db")),
         move_destination=_destination(root.maybe("move_destination")),
+        journey_once=root.flag("journey_once") if root.has("journey_once") else False,
+        demo_patients=root.flag("demo_patients") if root.has("demo_patients") else False,
         engine=_engine(root.maybe("engine")),
         emr=_emr(root.maybe("emr")),
         assigning_authority=root.text("assigning_authority"),

@@ -21,6 +21,8 @@ from .engine import EngineInside
 from .modality import Modality, Row
 from .phantoms import Identity, Study, ct_disc
 
+# From the last image to the EMR: the archive waits a minute by default, and then polls (dcm4chee.md §4.3).
+STATUS_SECONDS = 300
 # From the engine's acceptance to the archive's worklist.
 EFFECT_SECONDS = 30
 # Two polls of the channel reconciliation, and the way to the worklist.

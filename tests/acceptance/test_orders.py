@@ -18,8 +18,7 @@ from waiting import wait_for
 from .dimse import PENDING, SUCCESS
 from .emr import Order, Procedure
 from .lab import Engine
-from .orders import EFFECT_SECONDS, NUMBERS, Clinic, fresh_person
-from .test_order_to_report import STATUS_SECONDS
+from .orders import EFFECT_SECONDS, NUMBERS, STATUS_SECONDS, Clinic, fresh_person
 from .web import DicomWeb, value
 
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "arc")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Lab, moved
 
-SERVICES = {"ldap", "pacs-db", "mirth-db", "arc", "mirth", "ohif", "edge"}
+SERVICES = {"ldap", "pacs-db", "mirth-db", "openemr-db", "arc", "mirth", "openemr", "ohif", "edge"}
 
 
 def test_everything_is_healthy(lab: Lab) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import urllib3
 
 from ..conftest import HARDENED, Engine, image_under_test
 from .support import ADMIN, PASSWORD, SEEDS, Emr, install
@@ -17,7 +16,6 @@ FOLDERS = "/hl7/orders /hl7/inbox /hl7/status /hl7/results /hl7/results-error"
 @pytest.fixture(scope="session")
 def emr() -> Iterator[Emr]:
     """OpenEMR after its first start, with the role's PHP, two patients and no order."""
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     made = Engine()
     network = made.network()
     database = made.run(

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 import jinja2
 import requests
@@ -31,7 +32,7 @@ SETTINGS: dict[str, Any] = {
 PLACES = {"imaging.php": ("0700", f"{SITE}/documents/local"), "imaging_orders.php": ("0400", SITE)}
 SEEDS = """
 INSERT INTO procedure_providers SET name='Imaging', npi='1234567893', send_app_id='OPENEMR', send_fac_id='OEMR', recv_app_id='MIRTH',
-  recv_fac_id='RADLAB', DorP='P', direction='B', protocol='FS', orders_path='/hl7/orders', results_path='/hl7/results', active=1;
+  recv_fac_id='RADLAB', direction='B', protocol='FS', orders_path='/hl7/orders', results_path='/hl7/results', active=1;
 CREATE TABLE pacs_emr_images (accession varchar(64) PRIMARY KEY, procedure_order_id bigint NOT NULL, procedure_code varchar(64) NOT NULL,
   study_uid varchar(64) NOT NULL, at datetime NOT NULL);
 CREATE TABLE pacs_emr_result (name varchar(255) COLLATE utf8mb4_bin PRIMARY KEY, at datetime NOT NULL);
@@ -167,6 +168,8 @@ class Emr:
         url = f"{address}/interface/main/main_screen.php?auth=login&site=default"
         answer = session.post(url, data=form, allow_redirects=False, timeout=30)
         assert answer.status_code == 302, answer.text
+        # The main frame, from which its pages call.
+        session.headers["Referer"] = urljoin(address, answer.headers["Location"])
         return session
 
     def page(self, query: str, session: requests.Session | None = None) -> requests.Response:

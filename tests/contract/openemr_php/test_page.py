@@ -5,10 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 
-from .support import ADMIN, NO_RIGHTS, ROOT, SETTINGS, SITE, Emr, Report
+from .support import ADMIN, NO_RIGHTS, ROOT, SETTINGS, SITE, Emr, Report, rendered
+
+# The certificate is self-signed.
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+
+
+@pytest.mark.parametrize("name", sorted(rendered()))
+def test_its_php_takes_each_file(emr: Emr, name: str) -> None:
+    assert "No syntax errors detected" in emr.container.exec("php", "-l", f"/etc/openemr/{name}")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +48,8 @@ def rows(emr: Emr, patient: int = 4) -> list[list[str]]:
 
 
 def study_link(study: str) -> str:
-    return f"<{SETTINGS['openemr_viewer_url'].rstrip('/')}/viewer?StudyInstanceUIDs={study}>"
+    source = quote(SETTINGS["openemr_viewer_source"], safe="")
+    return f"<{SETTINGS['openemr_viewer_url']}/viewer/{source}?StudyInstanceUIDs={study}>"
 
 
 def test_from_ordered_to_corrected(emr: Emr) -> None:

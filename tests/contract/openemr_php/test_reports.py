@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 
@@ -11,6 +12,9 @@ import pytest
 from waiting import wait_for
 
 from .support import SITE, Emr, Report, install
+
+# The certificate is self-signed.
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
 
 def test_text_and_pdf_become_one_report(emr: Emr) -> None:
@@ -90,7 +94,7 @@ def test_a_pdf_of_just_the_limit_is_taken(emr: Emr) -> None:
     [
         (b"hello\n", "it is not HL7"),
         (b"", "it is empty"),
-        (Report("1", lines=("caf#",)).bytes().replace(b"#", b"\xe9"), "it is not UTF-8"),
+        (Report("1", lines=("a # b",)).bytes().replace(b"#", b"\xe9"), "it is not UTF-8"),
         (Report("1").bytes().split(b"\r")[0] + b"\r", "it has no OBR"),
     ],
 )
@@ -184,6 +188,37 @@ def test_what_ends_the_whole_run_is_refused_at_the_sixth(emr: Emr) -> None:
     assert emr.run().returncode == 0
     assert emr.reason("1-ends.hl7").count(" tried\n") == 5
     assert "doesn't exist" in emr.reason("1-ends.hl7")
+
+
+def test_the_browser_of_whoever_is_logged_in_runs_it_too(emr: Emr) -> None:
+    order = emr.order("CTHEAD")
+    emr.put("1-browser.hl7", Report(order).bytes())
+    emr.sql("UPDATE background_services SET next_run = NOW() - INTERVAL 5 MINUTE WHERE name = 'pacs_emr_imaging'")
+    session = emr.login()
+    frame = session.get(session.headers["Referer"], timeout=30).text
+    token = re.search(r'csrf_token\w*\s*[:=]\s*"(\w+)"', frame)
+    assert token, frame
+    url = f"https://{emr.container.address()}/library/ajax/execute_background_services.php"
+    answer = session.post(url, data={"skip_timeout_reset": "1", "ajax": "1", "csrf_token_form": token[1]}, timeout=60)
+    assert answer.status_code == 200
+    assert len(emr.reports(order)) == 1
+    assert emr.files("inbox") == []
+
+
+def test_while_one_runs_another_does_nothing(emr: Emr) -> None:
+    """Whoever holds the lock is alive, so the service is not marked as free."""
+    order = emr.order("CTHEAD")
+    emr.put("1-waits.hl7", Report(order).bytes())
+    emr.sql("UPDATE background_services SET running = 1 WHERE name = 'pacs_emr_imaging'")
+    lock = f"{SITE}/documents/local/imaging.lock"
+    done = emr.container.try_exec("flock", lock, "php", "/etc/openemr/background.php", user="1000:1000")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (emr.files("inbox"), emr.sql("SELECT running FROM background_services WHERE name = 'pacs_emr_imaging'")) == (
+        ["1-waits.hl7"],
+        [["1"]],
+    )
+    assert emr.run().returncode == 0
+    assert len(emr.reports(order)) == 1
 
 
 def test_a_dead_run_is_healed(emr: Emr) -> None:
