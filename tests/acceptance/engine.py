@@ -9,9 +9,16 @@ from typing import Any
 from .inside import Inside
 
 # The columns are documented in docs/engine.md.
-STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen, expired FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+STATE = (
+    "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen, expired FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+)
 SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
-NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
+# As `make close` calls a notice (plugins/modules/refused_messages.py).
+NOTICES = "SELECT kind, ref, what, 'n' || left(md5(kind || ' ' || ref), 8) AS id FROM notice ORDER BY kind, ref"
+EXPIRED = """
+SELECT count(*) AS all, count(*) FILTER (WHERE updated > now() - interval '1 day') AS new
+FROM order_state WHERE control = 'CA' AND expired IS NOT NULL
+"""
 # Days ago are its start and the last that was told of it.
 AGE = """
 UPDATE order_state SET updated = now() - make_interval(days => {0}),
@@ -76,6 +83,11 @@ class EngineInside:
     def sunk(self) -> set[tuple[str, str]]:
         """Every message that was ever refused, by channel id and number."""
         return {(row["channel_id"], row["message"]) for row in self._rows("SELECT channel_id, message FROM sink")}
+
+    def expired(self) -> tuple[int, int]:
+        """Return how many orders are off the worklist because nobody came, and how many of them since yesterday."""
+        (row,) = self._rows(EXPIRED)
+        return row["all"], row["new"]
 
     def notices(self) -> list[dict[str, Any]]:
         """What the engine noticed: images not as ordered, numbers used again, what it did not send."""
