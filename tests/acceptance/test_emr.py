@@ -114,5 +114,5 @@ def test_refused_results_are_listed(inside: Inside, notes: list[str]) -> None:
     notes.append(f"files that the EMR refused: {len(found)} (docs/when-something-is-refused.md)")
     for minutes, path, reason in found[:10]:
         back = "inbox" if path.endswith(".hl7") else "status"
-        notes += [f"  {path}, {int(minutes) / 60:.1f} h ago: {reason}"]
+        notes += [f"  {path}, {int(minutes) // 60} h {int(minutes) % 60} min ago: {reason}"]
         notes += [f"    → mend its cause, move it back to /hl7/{back} and remove {path.rpartition('/')[2]}.reason; or remove both"]
