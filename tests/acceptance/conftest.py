@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
+from . import journey
 from .chart import Chart
 from .dimse import Archive, Outcome
 from .emr import Emr, Procedure
@@ -26,7 +27,7 @@ from .engine import EngineInside
 from .inside import Inside, InsideHttp
 from .lab import HOW_TO_RUN, Address, Engine, Lab, LabError, load
 from .modality import Modality
-from .openemr import OpenEmr
+from .openemr import OpenEmr, OpenEmrCharts
 from .orders import Clinic
 from .phantoms import Identity, Study, all_studies
 from .reports import Filed
@@ -44,6 +45,7 @@ NOTES = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the lab's description before anything runs."""
+    config.addinivalue_line("markers", "journey: leaves something behind that later runs read back, where the lab wants it once")
     config.addinivalue_line("markers", "proves(*services): what the test says something about")
     path = os.environ.get("LAB_ENDPOINTS")
     if not path:
@@ -72,8 +74,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid} must have exactly one of the markers {', '.join(STEPS)}")
         if not item.get_closest_marker("proves"):
             raise pytest.UsageError(f"{item.nodeid} must say what it proves: @pytest.mark.proves('arc')")
-    items.sort(key=lambda item: next(number for number, step in enumerate(STEPS) if item.get_closest_marker(step)))
     lab = config.stash[LAB]
+    if lab.journey_once and journey.file_of(lab).exists():
+        walked = [item for item in items if item.get_closest_marker("journey")]
+        items[:] = [item for item in items if item not in walked]
+        config.hook.pytest_deselected(items=walked)
+        config.stash[NOTES].append(f"the journey of {journey.file_of(lab)} was read back, and not walked again")
+    if not lab.demo_patients:
+        unwanted = [item for item in items if item.path.stem == "test_demo_patients"]
+        items[:] = [item for item in items if item not in unwanted]
+        config.hook.pytest_deselected(items=unwanted)
+    items.sort(key=lambda item: next(number for number, step in enumerate(STEPS) if item.get_closest_marker(step)))
     if lab.production:
         left_out = [item for item in items if item.get_closest_marker("breaks")]
         items[:] = [item for item in items if item not in left_out]
@@ -219,6 +230,12 @@ def chart(emr_database: EmrDatabase, lab_engine: Engine) -> Chart:
     if not lab_engine.reads_emr:
         pytest.skip("the engine reads no EMR (mirth_emr_url)")
     return Chart(emr_database)
+
+
+@pytest.fixture(scope="session")
+def charts(emr_database: EmrDatabase, lab: Lab) -> OpenEmrCharts:
+    """What the charts hold."""
+    return OpenEmrCharts(emr_database)
 
 
 @pytest.fixture(scope="session")

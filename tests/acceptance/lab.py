@@ -115,6 +115,8 @@ class Lab:
     ldap: Address | None
     pacs_db: Address | None
     move_destination: Destination | None
+    journey_once: bool
+    demo_patients: bool
     engine: Engine | None
     emr: EmrAccess | None
     assigning_authority: str
@@ -244,6 +246,8 @@ def load(file: Path) -> Lab:
         ldap=_address(root.maybe("ldap")),
         pacs_db=_address(root.maybe("pacs_db")),
         move_destination=_destination(root.maybe("move_destination")),
+        journey_once=root.flag("journey_once") if root.has("journey_once") else False,
+        demo_patients=root.flag("demo_patients") if root.has("demo_patients") else False,
         engine=_engine(root.maybe("engine")),
         emr=_emr(root.maybe("emr")),
         assigning_authority=root.text("assigning_authority"),

@@ -75,11 +75,50 @@ class Form(HTMLParser):
             self._select = ""
 
 
-class OpenEmr:
+class OpenEmrCharts:
+    """What the charts hold, read from the EMR's tables: nobody has to log in."""
+
+    def __init__(self, database: EmrDatabase) -> None:
+        self.database = database
+
+    def reports(self, number: int) -> list[Report]:
+        """Return the reports of an order, oldest first."""
+        columns = {"id": "procedure_report_id", "line": "procedure_order_seq", "status": "report_status", "notes": "report_notes"}
+        found = []
+        for row in self.database.rows(columns, f"FROM procedure_report WHERE procedure_order_id = {number} ORDER BY procedure_report_id"):
+            what = {"text": "concat(result, coalesce(comments, ''))", "document": "document_id", "code": "result_code"}
+            results = self.database.rows(
+                what, f"FROM procedure_result WHERE procedure_report_id = {row['id']} ORDER BY procedure_result_id"
+            )
+            text = "\n".join(result["text"] for result in results if not result["document"] and result["code"] != "113014")
+            documents = tuple(int(result["document"]) for result in results if result["document"])
+            found.append(Report(int(row["line"]), row["status"], text, row["notes"] or "", documents))
+        return found
+
+    def images_of(self, number: int) -> dict[str, str]:
+        """Return the study of each procedure of an order of which the chart says that images are available, by accession number."""
+        columns = {"accession": "accession", "study": "study_uid"}
+        rows = self.database.rows(columns, f"FROM pacs_emr_images WHERE procedure_order_id = {number}")
+        return {row["accession"]: row["study"] for row in rows}
+
+    def find(self, pubpid: str) -> Registered | None:
+        """Return the patient with an external number."""
+        found = self.database.rows(
+            {"pid": "pid", "uuid": "lower(hex(uuid))"}, f"FROM patient_data WHERE pubpid = {literal(pubpid)} LIMIT 1"
+        )
+        if not found:
+            return None
+        (row,), digits = found, found[0]["uuid"]
+        uuid = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+        return Registered(int(row["pid"]), uuid)
+
+
+class OpenEmr(OpenEmrCharts):
     """A user's session with the EMR, in a browser of its own."""
 
     def __init__(self, browser: BrowserContext, access: EmrAccess, password: str, database: EmrDatabase) -> None:
-        self._browser, self._access, self._password, self.database = browser, access, password, database
+        super().__init__(database)
+        self._browser, self._access, self._password = browser, access, password
         self.pdf_max_mb = access.pdf_max_mb
         self._token = ""
 
@@ -155,17 +194,6 @@ class OpenEmr:
         body = self._demographics(name) | {"DOB": born, "sex": sex} | ({"pubpid": pubpid} if pubpid else {})
         data = self._rest("POST", "/patient", body)
         return Registered(int(data["pid"]), str(data["uuid"]))
-
-    def find(self, pubpid: str) -> Registered | None:
-        """Return the patient with an external number."""
-        found = self.database.rows(
-            {"pid": "pid", "uuid": "lower(hex(uuid))"}, f"FROM patient_data WHERE pubpid = {literal(pubpid)} LIMIT 1"
-        )
-        if not found:
-            return None
-        (row,), digits = found, found[0]["uuid"]
-        uuid = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-        return Registered(int(row["pid"]), uuid)
 
     def rename(self, patient: Registered, name: str) -> None:
         """Give a patient another name."""
@@ -245,34 +273,12 @@ class OpenEmr:
         found = self.database.sql(f"SELECT date_transmitted IS NOT NULL FROM procedure_order WHERE procedure_order_id = {number}")
         assert found == ["1"], f"the EMR did not transmit order {number}"
 
-    # --- what came back ---------------------------------------------------------------------------------------------------------
-
-    def reports(self, number: int) -> list[Report]:
-        """Return the reports of an order, oldest first."""
-        columns = {"id": "procedure_report_id", "line": "procedure_order_seq", "status": "report_status", "notes": "report_notes"}
-        found = []
-        for row in self.database.rows(columns, f"FROM procedure_report WHERE procedure_order_id = {number} ORDER BY procedure_report_id"):
-            what = {"text": "concat(result, coalesce(comments, ''))", "document": "document_id", "code": "result_code"}
-            results = self.database.rows(
-                what, f"FROM procedure_result WHERE procedure_report_id = {row['id']} ORDER BY procedure_result_id"
-            )
-            text = "\n".join(result["text"] for result in results if not result["document"] and result["code"] != "113014")
-            documents = tuple(int(result["document"]) for result in results if result["document"])
-            found.append(Report(int(row["line"]), row["status"], text, row["notes"] or "", documents))
-        return found
-
     def document(self, patient: Registered, number: int) -> bytes:
         """Return a document of the chart as the EMR gives it out."""
         path = f"/controller.php?document&retrieve&patient_id={patient.pid}&document_id={number}&as_file=true"
         answer = self._browser.request.get(self._access.url + path)
         assert answer.ok, f"the EMR answers {path} with {answer.status}"
         return bytes(answer.body())
-
-    def images_of(self, number: int) -> dict[str, str]:
-        """Return the study of each procedure of an order of which the chart says that images are available, by accession number."""
-        columns = {"accession": "accession", "study": "study_uid"}
-        rows = self.database.rows(columns, f"FROM pacs_emr_images WHERE procedure_order_id = {number}")
-        return {row["accession"]: row["study"] for row in rows}
 
     # --- pages ------------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 from waiting import wait_for
 
-from . import hl7v2
+from . import hl7v2, journey
 from .emr import Order, Person, Procedure
 from .lab import Address, Engine, Lab
 from .openemr import OpenEmr, Registered
@@ -25,7 +25,7 @@ from .reports import Filed, group, oru, text
 from .viewer import Viewer
 from .web import DicomWeb, value
 
-pytestmark = [pytest.mark.adds, pytest.mark.proves("openemr", "mirth", "arc")]
+pytestmark = [pytest.mark.adds, pytest.mark.journey, pytest.mark.proves("openemr", "mirth", "arc")]
 # From the engine's acknowledgement of a report to the chart.
 CHART_SECONDS = 60
 BORN, SEX = "1984-02-29", "Female"
@@ -282,3 +282,4 @@ def test_the_page_of_orders_tells_the_whole_story(
     assert "A small nodule, 4 mm." in first
     assert "Lungs clear" not in first
     assert "images available, reported: final" in second
+    journey.write(lab, patient, examination.order.number, done, openemr, PDF)

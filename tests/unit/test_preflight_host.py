@@ -23,6 +23,7 @@ def facts(**changed: Any) -> dict[str, Any]:
         "listeners": [["0.0.0.0", 22], ["127.0.0.1", 25]],
         "routes": [{"network": "10.20.30.0/24", "device": "eth0"}],
         "first_boot": {},
+        "files_missing": [],
         "storage": None,
         "engine_installed": True,
         "docker_cli": True,
@@ -60,6 +61,8 @@ VARIABLES = {
     "ldap_port": 389,
     "pacs_db_bind": "127.0.0.1",
     "pacs_db_port": 5432,
+    "openemr_bind": "",
+    "openemr_db_bind": "",
     **{f"{name}_bind": "" for name in ("mirth_db", "mirth_api", "mirth_http", "mirth_hl7", "mirth_psu", "arc_hl7")},
     "mirth_db_port": 5433,
     "openemr_port": 8300,
@@ -391,3 +394,12 @@ def test_a_pull_through_a_proxy_needs_one_of_docker_engines_own() -> None:
 )
 def test_a_registry_that_is_reached_without_the_proxy(direct: str, without: bool) -> None:
     assert preflight_host.without_proxy("registry.example.org:5000/dcm4che/arc:5.34.2", direct) is without
+
+
+def test_a_certificate_that_is_not_there() -> None:
+    assert preflight_host.certificate("") == []
+    wanted = preflight_host.certificate("/etc/lab")
+    assert wanted == ["/etc/lab/fullchain.pem", "/etc/lab/privkey.pem"]
+    assert texts(preflight_host.files(facts(), "lab1")) == []
+    (text,) = texts(preflight_host.files(facts(files_missing=wanted[1:]), "lab1"))
+    assert "openemr_tls_path on lab1: there is no file /etc/lab/privkey.pem" in text

@@ -39,6 +39,7 @@ VARIANT = {
     "ohif_config_extra": {"maxNumberOfWebWorkers": 7, "hotkeys": []},
     "lab_subnet": "10.214.0.0/20",
     "lab_project": "other",
+    "openemr_tls_path": "/srv/tls",
     "pacs_db_user": 'it\'s "q"',
 }
 KEYS = sorted({secrets.DIGEST_KEY, *(key for service in services.load_all(SERVICES).values() for key in service.secrets)})
@@ -495,3 +496,24 @@ def test_compose_takes_the_project(rendered: Rendered, lab: str, host: str) -> N
         for volume in described.get("volumes", []):
             if volume["type"] == "bind" and not volume["source"].startswith("/srv/"):
                 assert volume["source"].startswith(f"{rendered(lab)}/{host}/")
+
+
+def test_the_emr_shows_the_sites_certificate_where_it_gives_one(rendered: Rendered) -> None:
+    """Over the names of the image's own pair, of which the others are links (openemr.md §1.4)."""
+    given = compose(rendered("variant") / "pacs.example.org", "openemr")["volumes"]
+    assert "/srv/tls/fullchain.pem:/etc/ssl/certs/selfsigned.cert.pem:ro" in given
+    assert "/srv/tls/privkey.pem:/etc/ssl/private/selfsigned.key.pem:ro" in given
+    assert not [one for one in compose(rendered("single") / "pacs.example.org", "openemr")["volumes"] if "selfsigned" in one]
+
+
+def test_the_emrs_container_has_an_init_and_waits_for_its_database(rendered: Rendered) -> None:
+    emr = compose(rendered("single") / "pacs.example.org", "openemr")
+    assert emr["init"] is True
+    assert emr["depends_on"] == {"openemr-db": {"condition": "service_healthy"}}
+    assert "depends_on" not in compose(rendered("multi") / "imaging.example.org", "openemr")
+
+
+def test_the_emrs_database_makes_the_tables_as_the_emr_does(rendered: Rendered) -> None:
+    command = compose(rendered("single") / "pacs.example.org", "openemr_db")["command"]
+    assert "--collation-server=utf8mb4_general_ci" in command
+    assert "--character-set-collations=utf8mb4=utf8mb4_general_ci" in command

@@ -14,17 +14,16 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3
 from waiting import wait_for
 
 from ..conftest import HARDENED, Container, Engine, docker, image_under_test
-
-urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 IMAGE = image_under_test("openemr")
 DATABASE_IMAGE = os.environ.get("CONTRACT_IMAGE_OPENEMR_DB", image_under_test("mariadb"))
 is_standin = "standin" in IMAGE
 only_standin = pytest.mark.skipif(not is_standin, reason="upstream has what the stand-in lacks")
+# Each test module has it: its certificate is self-signed (§1.4).
+SELF_SIGNED = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 # §1.5: five to ten minutes are usual upstream.
 BOOT_SECONDS = 60 if is_standin else 900
 ROOT = "/var/www/localhost/htdocs/openemr"
@@ -33,14 +32,21 @@ CAPABILITIES = ("DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "CHOWN")
 DATABASE_ROOT, DATABASE_PASSWORD, ADMIN_PASSWORD = "root.Secret_1", "emr.Secret_2", "Admin.Secret_3"
 # §1.5: a status alone says nothing.
 HEALTH = "curl -fsk 'https://localhost/interface/login/login.php?site=default' | grep -q 'name=\"authUser\"'"
-SCOPES = "openid offline_access api:oemr user/patient.read user/patient.write user/encounter.read user/encounter.write user/document.read user/document.write"
+SCOPES = (
+    "openid offline_access api:oemr user/patient.read user/patient.write "
+    "user/encounter.read user/encounter.write user/document.read user/document.write"
+)
 
 
 def run_database(engine: Engine, network: str, alias: str = "db") -> Container:
     """Start the database as §1.6 says, and wait until it answers by TCP."""
     options = [f"--network={network}", f"--network-alias={alias}", *HARDENED]
     options += [f"--cap-add={name}" for name in ("CHOWN", "DAC_OVERRIDE", "SETUID", "SETGID")]
-    flags = ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci", "--character-set-collations=utf8mb4=utf8mb4_general_ci"]
+    flags = [
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_general_ci",
+        "--character-set-collations=utf8mb4=utf8mb4_general_ci",
+    ]
     database = engine.run(DATABASE_IMAGE, "mariadbd", *flags, options=options, env={"MARIADB_ROOT_PASSWORD": DATABASE_ROOT})
     database.wait_until("healthcheck.sh", "--connect", "--innodb_initialized", seconds=60)
     return database
@@ -48,7 +54,15 @@ def run_database(engine: Engine, network: str, alias: str = "db") -> Container:
 
 def sql(database: Container, statement: str, name: str = "openemr") -> list[list[str]]:
     """Run statements as root; return the rows. Raises AssertionError when they are refused."""
-    command = ["mariadb", "--user=root", f"--password={DATABASE_ROOT}", "--batch", "--skip-column-names", "--default-character-set=utf8mb4", name]
+    command = [
+        "mariadb",
+        "--user=root",
+        f"--password={DATABASE_ROOT}",
+        "--batch",
+        "--skip-column-names",
+        "--default-character-set=utf8mb4",
+        name,
+    ]
     lines = database.exec(*command, stdin=statement).splitlines()
     return [line.split("\t") for line in lines]
 
@@ -126,7 +140,9 @@ class Browser:
 
     def get(self, path: str, **query: object) -> requests.Response:
         """GET a page, without following redirects."""
-        return self.session.get(self.url + path, params={key: str(value) for key, value in query.items()}, timeout=60, allow_redirects=False)
+        return self.session.get(
+            self.url + path, params={key: str(value) for key, value in query.items()}, timeout=60, allow_redirects=False
+        )
 
     def post(self, path: str, fields: Mapping[str, Any]) -> requests.Response:
         """POST a form, without following redirects."""
@@ -149,23 +165,34 @@ class Browser:
         return self.get("/interface/patient_file/encounter/encounter_top.php", set_encounter=encounter, pid=pid).text
 
     def order(
-        self, codes: Sequence[tuple[int, str]], button: str = "bn_xmit", order: int = 0, answers: Mapping[str, str] | None = None, **fields: str
+        self,
+        codes: Sequence[tuple[int, str]],
+        fields: Mapping[str, str] | None = None,
+        *,
+        button: str = "bn_xmit",
+        number: int = 0,
     ) -> requests.Response:
-        """Fill in the order form and press a button; `codes` are procedure_type_id and diagnosis, `order` a saved one's number.
+        """Fill in the order form and press a button; `codes` are procedure_type_id and diagnosis, `number` is a saved order's.
 
-        A field's name goes without `form_`. The encounter must be open.
+        `fields` are more of the form's, as `form_order_priority`, or `ans0_CODE` for the first procedure's question. The encounter must be
+        open.
         """
-        path = f"/interface/forms/procedure_order/new.php?id={order}" if order else "/interface/forms/procedure_order/new.php"
+        path = f"/interface/forms/procedure_order/new.php?id={number}" if number else "/interface/forms/procedure_order/new.php"
         page = Page(self.get(path).text)
         assert "csrf_token_form" in page.fields, page.text[:500]
         sent = {name: value for name, value in page.fields.items() if not re.search(r"\[\d*\]$|^bn_|^ans\d", name)}
-        sent |= {"form_order_psc": "1", "form_billing_type": "P", "procedure_type_names": "imaging", "form_account": "", "form_account_facility": ""}
-        sent |= {"form_" + name: value for name, value in fields.items()}
+        sent |= {
+            "form_order_psc": "1",
+            "form_billing_type": "P",
+            "procedure_type_names": "imaging",
+            "form_account": "",
+            "form_account_facility": "",
+        }
         for index, (procedure, diagnosis) in enumerate(codes):
             line = {"type": str(procedure), "type_diag": diagnosis, "order_title": "procedure", "code": "", "type_desc": ""}
             sent |= {f"form_proc_{name}[{index}]": value for name, value in line.items()}
             sent |= {f"form_transport[{index}]": "", f"form_procedure_type[{index}]": "ord"}
-        return self.post(path, {**sent, **(answers or {}), button: "1"})
+        return self.post(path, {**sent, **(fields or {}), button: "1"})
 
     def merge(self, target: int, source: int) -> str:
         """Merge a patient into another one."""
@@ -177,7 +204,9 @@ class Browser:
     def delete(self, **what: int) -> str:
         """Delete for good: patient, encounterid, formid or document (§7.8)."""
         token = self.token()
-        answer = self.post("/interface/patient_file/deleter.php", {"csrf_token_form": token, "form_submit": "Yes", **{k: str(v) for k, v in what.items()}})
+        answer = self.post(
+            "/interface/patient_file/deleter.php", {"csrf_token_form": token, "form_submit": "Yes", **{k: str(v) for k, v in what.items()}}
+        )
         return answer.text
 
     def token(self) -> str:
@@ -186,7 +215,14 @@ class Browser:
 
     def delete_form(self, form: int, encounter: int, pid: int) -> None:
         """Delete an order from its encounter; `form` is forms.id."""
-        fields = {"csrf_token_form": self.token(), "confirm": "1", "id": str(form), "formname": "procedure_order", "encounter": str(encounter), "pid": str(pid)}
+        fields = {
+            "csrf_token_form": self.token(),
+            "confirm": "1",
+            "id": str(form),
+            "formname": "procedure_order",
+            "encounter": str(encounter),
+            "pid": str(pid),
+        }
         assert self.post("/interface/forms/procedure_order/delete.php", fields).status_code == 200
 
 
@@ -200,8 +236,15 @@ class Rest:
 
     def register(self, scope: str = SCOPES, **more: object) -> requests.Response:
         """Register a client; it is disabled."""
-        body = {"application_type": "private", "redirect_uris": [f"{self.url}/x"], "client_name": "contract", "token_endpoint_auth_method": "client_secret_post"}
-        return self.session.post(f"{self.url}/oauth2/default/registration", json={**body, "contacts": ["a@example.org"], "scope": scope, **more}, timeout=60)
+        body = {
+            "application_type": "private",
+            "redirect_uris": [f"{self.url}/x"],
+            "client_name": "contract",
+            "token_endpoint_auth_method": "client_secret_post",
+        }
+        return self.session.post(
+            f"{self.url}/oauth2/default/registration", json={**body, "contacts": ["a@example.org"], "scope": scope, **more}, timeout=60
+        )
 
     def token(self, client: str, user: str = "admin", password: str = ADMIN_PASSWORD, scope: str = SCOPES) -> requests.Response:
         """Ask for a token, and use it from now on."""
@@ -266,9 +309,11 @@ class Emr:
         """The newest id of the log."""
         return int(self.value("SELECT IFNULL(MAX(id), 0) FROM log"))
 
-    def patient(self, rest: Rest, lname: str = "Doe", fname: str = "Jane", DOB: str = "1980-01-02", sex: str = "Female", **more: str) -> tuple[int, str]:
+    def patient(
+        self, rest: Rest, lname: str = "Doe", fname: str = "Jane", dob: str = "1980-01-02", sex: str = "Female", **more: str
+    ) -> tuple[int, str]:
         """Register a patient; return pid and UUID."""
-        answer = rest.call("POST", "/api/patient", {"lname": lname, "fname": fname, "DOB": DOB, "sex": sex, **more})
+        answer = rest.call("POST", "/api/patient", {"lname": lname, "fname": fname, "DOB": dob, "sex": sex, **more})
         assert answer.status_code == 201, answer.text
         data = answer.json()["data"]
         return int(data["pid"]), str(data["uuid"])
@@ -285,15 +330,17 @@ class Emr:
 SEEDS = """
 UPDATE users SET npi = '1234567893', fname = 'Greg', lname = 'House', authorized = 1 WHERE id = 1;
 INSERT INTO users SET username = '', organization = 'Imaging', abook_type = 'ord_img', npi = '1234567893';
-INSERT INTO procedure_providers SET name = 'Imaging', npi = '1234567893', send_app_id = 'OPENEMR', send_fac_id = 'OEMR', recv_app_id = 'MIRTH',
-  recv_fac_id = 'RADLAB', DorP = 'P', direction = 'B', protocol = 'FS', orders_path = '/hl7/orders', results_path = '/hl7/results',
-  lab_director = LAST_INSERT_ID();
+INSERT INTO procedure_providers SET name = 'Imaging', npi = '1234567893', send_app_id = 'OPENEMR', send_fac_id = 'OEMR',
+  recv_app_id = 'MIRTH', recv_fac_id = 'RADLAB', DorP = 'P', direction = 'B', protocol = 'FS', orders_path = '/hl7/orders',
+  results_path = '/hl7/results', lab_director = LAST_INSERT_ID();
 SET @lab = LAST_INSERT_ID();
 INSERT INTO procedure_type SET name = 'Imaging', procedure_type = 'grp', lab_id = @lab;
 SET @group = LAST_INSERT_ID();
 INSERT INTO procedure_type (parent, name, lab_id, procedure_code, procedure_type, procedure_type_name, activity) VALUES
-  (@group, 'CT Head w/o contrast', @lab, 'CTHEAD', 'ord', 'imaging', 1), (@group, 'X-Ray Chest 2 views', @lab, 'XRCHEST', 'ord', 'imaging', 1);
-INSERT INTO procedure_questions SET lab_id = @lab, procedure_code = 'CTHEAD', question_code = 'REASON', question_text = 'Reason for exam', fldtype = 'T';
+  (@group, 'CT Head w/o contrast', @lab, 'CTHEAD', 'ord', 'imaging', 1),
+  (@group, 'X-Ray Chest 2 views', @lab, 'XRCHEST', 'ord', 'imaging', 1);
+INSERT INTO procedure_questions SET lab_id = @lab, procedure_code = 'CTHEAD', question_code = 'REASON', question_text = 'Reason for exam',
+  fldtype = 'T';
 """
 
 
@@ -319,7 +366,7 @@ def installed(engine: Engine, **env: str) -> Iterator[Emr]:
 
 def wait_for_log(container: Container, text: str, seconds: float = BOOT_SECONDS, times: int = 1) -> None:
     """Wait until the container's log holds a text so many times."""
-    wait_for(lambda: "" if container.logs().count(text) >= times else container.logs(), seconds)
+    wait_for(lambda: "" if container.logs().count(text) >= times else f"no {text!r} yet:\n{container.logs()}", seconds)
 
 
 def mode(container: Container, path: str) -> str:

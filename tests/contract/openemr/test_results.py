@@ -1,4 +1,4 @@
-"""How results come in: §7.5's table, and what the importer leaves. Files are imported by poll_hl7_results(), as a background service calls it."""
+"""How results come in: §7.5's table, and what the importer leaves. poll_hl7_results() is called as a background service calls it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from .support import DOCUMENTS, Browser, Emr, Rest
+from .support import DOCUMENTS, SELF_SIGNED, Browser, Emr, Rest
 
+pytestmark = SELF_SIGNED
 numbers = itertools.count(1)
 POLL = (
     "$_SESSION['authUser'] = 'admin'; $_SESSION['authProvider'] = 'Default'; $info = []; "
@@ -40,12 +41,23 @@ def make_order(emr: Emr, rest: Rest, admin: Browser) -> Order:
     pid, uuid = emr.patient(rest)
     encounter = emr.encounter(rest, uuid)
     admin.open_encounter(pid, encounter)
-    types = [int(row[0]) for row in emr.sql("SELECT procedure_type_id FROM procedure_type WHERE procedure_type = 'ord' AND lab_id < 9999 ORDER BY 1")]
+    types = [
+        int(row[0])
+        for row in emr.sql("SELECT procedure_type_id FROM procedure_type WHERE procedure_type = 'ord' AND lab_id < 9999 ORDER BY 1")
+    ]
     assert admin.order([(types[0], "ICD10:R51.9"), (types[1], "ICD10:R05")]).status_code == 302
     return Order(int(emr.value("SELECT MAX(procedure_order_id) FROM procedure_order")), pid, encounter)
 
 
-def oru(order: Order, *observations: str, head: str = "MIRTH|RADLAB|OPENEMR|OEMR", placer: str = "", pv1: str | None = None, code: str = "CTHEAD", status: str = "F") -> str:
+def oru(
+    order: Order,
+    *observations: str,
+    head: str = "MIRTH|RADLAB|OPENEMR|OEMR",
+    placer: str = "",
+    pv1: str | None = None,
+    code: str = "CTHEAD",
+    status: str = "F",
+) -> str:
     """§3.4: the smallest message that passes, with these segments after OBR."""
     visit = f"PV1|1|O|||||||||||||||||{order.encounter}" if pv1 is None else pv1
     placer = placer or str(order.number)
@@ -86,14 +98,18 @@ def poll(emr: Emr, name: str) -> tuple[bool, list[str] | None]:
 
 def reports(emr: Emr, order: Order) -> list[list[str]]:
     """Sequence number and status of the order's reports."""
-    return emr.sql(f"SELECT procedure_order_seq, report_status FROM procedure_report WHERE procedure_order_id = {order.number} ORDER BY procedure_report_id")
+    return emr.sql(
+        f"SELECT procedure_order_seq, report_status FROM procedure_report WHERE procedure_order_id = {order.number} "
+        "ORDER BY procedure_report_id"
+    )
 
 
 def results(emr: Emr, order: Order) -> list[list[str]]:
     """The results of the order's newest report; line ends as |."""
     return emr.sql(
-        "SELECT result_data_type, result_code, result_text, result, REPLACE(comments, '\\n', '|'), document_id, result_status FROM procedure_result "
-        f"WHERE procedure_report_id = (SELECT MAX(procedure_report_id) FROM procedure_report WHERE procedure_order_id = {order.number}) ORDER BY procedure_result_id"
+        "SELECT result_data_type, result_code, result_text, result, REPLACE(comments, '\\n', '|'), document_id, result_status "
+        "FROM procedure_result WHERE procedure_report_id = (SELECT MAX(procedure_report_id) FROM procedure_report "
+        f"WHERE procedure_order_id = {order.number}) ORDER BY procedure_result_id"
     )
 
 
@@ -117,7 +133,10 @@ def test_text_and_pdf(emr: Emr, rest: Rest, admin: Browser) -> None:
         f"SELECT report_status, review_status, date_report, date_collected FROM procedure_report WHERE procedure_order_id = {order.number}"
     ) == [["final", "received", "2026-01-10 11:55:00", "2026-01-10 10:00:00"]]
     assert emr.value(f"SELECT control_id FROM procedure_order WHERE procedure_order_id = {order.number}") == "ACC0007"
-    stored = emr.sql(f"SELECT d.foreign_id, d.mimetype, d.encrypted, d.url, c.category_id FROM documents d JOIN categories_to_documents c ON c.document_id = d.id WHERE d.id = {document}")[0]
+    stored = emr.sql(
+        "SELECT d.foreign_id, d.mimetype, d.encrypted, d.url, c.category_id FROM documents d "
+        f"JOIN categories_to_documents c ON c.document_id = d.id WHERE d.id = {document}"
+    )[0]
     assert [stored[0], stored[1], stored[2], stored[4]] == [str(order.pid), "application/pdf", "1", "2"]
     assert stored[3].startswith(f"file://{DOCUMENTS}/{order.pid}/")
     assert "PDF-1.4" not in emr.container.exec("cat", stored[3].removeprefix("file://"))
@@ -153,7 +172,10 @@ def test_refused_file_stays(emr: Emr, order: Order, change: dict[str, object], s
 def test_other_encounter(emr: Emr, order: Order) -> None:
     """§7.5: PV1-19 is compared with the order's encounter."""
     name = file_in(emr, oru(order, pv1="PV1|1|O|||||||||||||||||77"))
-    assert poll(emr, name) == (True, [f"*Encounter ID '{order.encounter}' for OBR placer order number '{order.number}' does not match the PV1 encounter number '77'"])
+    assert poll(emr, name) == (
+        True,
+        [f"*Encounter ID '{order.encounter}' for OBR placer order number '{order.number}' does not match the PV1 encounter number '77'"],
+    )
 
 
 def test_padded_number_is_accepted(emr: Emr, order: Order) -> None:
@@ -225,7 +247,10 @@ def test_second_procedure_and_unknown_code(emr: Emr, rest: Rest, admin: Browser)
     third = [segment.replace("XRCHEST", "NEWCODE") for segment in second]
     assert poll(emr, file_in(emr, "\r".join([first, *second[3:], *third[3:]]))) == (False, [])
     assert reports(emr, order) == [["1", "final"], ["2", "final"], ["3", "final"]]
-    assert emr.sql(f"SELECT procedure_code, procedure_source FROM procedure_order_code WHERE procedure_order_id = {order.number} AND procedure_order_seq = 3") == [["NEWCODE", "2"]]
+    assert emr.sql(
+        "SELECT procedure_code, procedure_source FROM procedure_order_code "
+        f"WHERE procedure_order_id = {order.number} AND procedure_order_seq = 3"
+    ) == [["NEWCODE", "2"]]
 
 
 def test_header_alone(emr: Emr) -> None:
@@ -279,7 +304,9 @@ def test_texts(emr: Emr, order: Order) -> None:
 
 def test_allowed_segments(emr: Emr, order: Order) -> None:
     """§3.4: PD1, TQ1, SPM and NTE pass."""
-    message = oru(order, "NTE|1|L|of the report", "TQ1|1", "SPM|1|||BLD^Blood", tx("No acute finding.")).replace("\rPV1", "\rPD1|1\rNTE|1|L|of the patient\rPV1")
+    message = oru(order, "NTE|1|L|of the report", "TQ1|1", "SPM|1|||BLD^Blood", tx("No acute finding.")).replace(
+        "\rPV1", "\rPD1|1\rNTE|1|L|of the patient\rPV1"
+    )
     imported(emr, order, message)
 
 
@@ -368,4 +395,15 @@ def test_an_unknown_code_commits_what_is_open(emr: Emr, order: Order) -> None:
     before = len(reports(emr, order))
     file_in(emr, oru(order, code=f"NEW{next(numbers)}"))
     emr.php("sqlBeginTrans(); " + POLL + " sqlRollbackTrans();")
+    assert len(reports(emr, order)) == before + 1
+
+
+def test_a_smart_transaction_holds_all_of_it(emr: Emr, order: Order) -> None:
+    """ADOdb's StartTrans() makes the importer's own transaction do nothing, so the caller can take back all rows."""
+    before = len(reports(emr, order))
+    file_in(emr, oru(order, code=f"NEW{next(numbers)}"))
+    emr.php("get_db()->StartTrans(); " + POLL + " get_db()->CompleteTrans(false);")
+    assert len(reports(emr, order)) == before
+    file_in(emr, oru(order, code=f"NEW{next(numbers)}"))
+    emr.php("get_db()->StartTrans(); " + POLL + " get_db()->CompleteTrans();")
     assert len(reports(emr, order)) == before + 1

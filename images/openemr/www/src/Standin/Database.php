@@ -18,9 +18,9 @@ class Database
     private string $error = '';
     private int $inserted = 0;
     private int $affected = 0;
-    /** Depth of ADOdb's "smart" transactions; inside one the plain calls do nothing. */
-    private int $depth = 0;
-    private bool $whole = true;
+    /** How deep in StartTrans(), inside which BeginTrans() and CommitTrans() do nothing, and whether all went well there. */
+    public int $transOff = 0;
+    public bool $_transOK = true;
 
     public function __construct(string $host, string $login, string $password, string $database, int $port)
     {
@@ -55,7 +55,7 @@ class Database
         $result = $values ? $connection->execute_query($sql, $values) : $connection->query($sql);
         $this->error = $connection->error;
         if ($result === false) {
-            $this->whole = false;
+            $this->_transOK = $this->_transOK && $this->transOff === 0;
             return false;
         }
         $this->inserted = (int)$connection->insert_id;
@@ -66,49 +66,62 @@ class Database
     /** ADOdb says BEGIN whether or not a transaction is open, so a transaction in another one commits the outer one. */
     public function BeginTrans(): bool
     {
-        if ($this->depth > 0) {
-            return true;
-        }
-        $this->_connectionID->autocommit(false);
-        return $this->_connectionID->query('BEGIN');
+        return $this->transOff > 0 || ($this->_connectionID->autocommit(false) && $this->_connectionID->query('BEGIN'));
     }
 
     public function CommitTrans(): bool
     {
-        return $this->depth > 0 || $this->_connectionID->query('COMMIT') && $this->_connectionID->autocommit(true);
+        return $this->transOff > 0 || ($this->_connectionID->query('COMMIT') && $this->_connectionID->autocommit(true));
     }
 
     public function RollbackTrans(): bool
     {
-        return $this->depth > 0 || $this->_connectionID->query('ROLLBACK') && $this->_connectionID->autocommit(true);
+        return $this->transOff > 0 || ($this->_connectionID->query('ROLLBACK') && $this->_connectionID->autocommit(true));
     }
 
-    /** Begins a "smart" transaction, or goes one deeper. */
+    /** ADOdb's "smart" transactions: those inside do nothing, and one statement that fails rolls all of it back. */
     public function StartTrans(): bool
     {
-        if ($this->depth === 0) {
-            $this->whole = true;
+        if ($this->transOff === 0) {
+            $this->_transOK = true;
             $this->BeginTrans();
         }
-        $this->depth++;
+        $this->transOff++;
         return true;
     }
 
-    /** Ends it: commits where every statement was taken and the caller agrees. */
-    public function CompleteTrans(bool $agreed = true): bool
+    public function FailTrans(): void
     {
-        if (--$this->depth > 0) {
-            return true;
-        }
-        $this->whole = $this->whole && $agreed;
-        $this->whole ? $this->CommitTrans() : $this->RollbackTrans();
-        return $this->whole;
+        $this->_transOK = false;
     }
 
-    /** The next number of a sequence; encounters and documents share one. */
+    public function HasFailedTrans(): bool
+    {
+        return $this->transOff > 0 && !$this->_transOK;
+    }
+
+    /** Returns whether it was meant to be committed, not whether it was. */
+    public function CompleteTrans($autoComplete = true): bool
+    {
+        if (--$this->transOff > 0) {
+            return true;
+        }
+        $this->transOff = 0;
+        $good = $this->_transOK && $autoComplete;
+        $good ? $this->CommitTrans() : $this->RollbackTrans();
+        return $good;
+    }
+
+    /** The next number of a sequence; encounters and documents share one. On an error ADOdb makes the table, which commits, and tries again. */
     public function GenID(string $sequence): int
     {
-        $this->ExecuteNoLog("UPDATE `$sequence` SET id = LAST_INSERT_ID(id + 1)");
+        $next = "UPDATE `$sequence` SET id = LAST_INSERT_ID(id + 1)";
+        $good = $this->_transOK;
+        if ($this->ExecuteNoLog($next) === false) {
+            $this->_transOK = $good;
+            $this->ExecuteNoLog("CREATE TABLE IF NOT EXISTS `$sequence` (id int not null)");
+            $this->ExecuteNoLog($next);
+        }
         return $this->inserted;
     }
 
