@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -275,7 +276,8 @@ def procedures(table: list[Mapping[str, Any]], stations: Iterable[str]) -> list[
 
 
 def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
-    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates.
+    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates and
+    of the worklist.
 
     And the names of the engine's database, which stand in its settings unquoted.
     """
@@ -292,6 +294,7 @@ def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
             "give an OID: numbers with dots between them, 64 characters at most",
         ),
         "mirth_emr_msh": (r"[^|^~\\&]{1,20}(\|[^|^~\\&]{0,20}){3}", "give four names with | between them"),
+        "mirth_worklist_days": (r"\d{1,4}", "give a number of days, or 0 for never"),
         "mirth_db_name": identifier,
         "mirth_db_user": identifier,
         "arc_psu_delay": period,
@@ -327,7 +330,10 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
             "give four names with | between them; the second is part of file names: A-Z a-z 0-9 . _ -",
         ),
         "openemr_report_category": (r"[A-Za-z0-9 ]{1,60}", "use letters, digits and blanks"),
-        "openemr_tls_path": (r"(/+[^/:].*)?", "give a folder from / on, or an empty text for a certificate of the image's own"),
+        "openemr_tls_path": (
+            r"(/+[^/:][^:]*)?",
+            "give a folder from / on without colons, or an empty text for a certificate of the image's own",
+        ),
         "openemr_viewer_url": (r"(https?://[^\s\"'<>?#]+[^\s\"'<>?#/])?", "give the viewer's address, from http on, without / at its end"),
         "openemr_viewer_source": (r"[A-Za-z0-9_-]{1,32}", "use A-Z a-z 0-9 _ -"),
     }
@@ -347,12 +353,13 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
 def compendium(table: list[Mapping[str, Any]]) -> list[Finding]:
     """Check that the EMR can order what the table of procedures holds: it finds an order's lines by name, of 63 characters at most."""
     names = [str(row.get("name") or "") for row in table]
+    often = Counter(name.strip().casefold() for name in names)
     found = []
     for row, name in zip(table, names, strict=True):
         where = f"lab_procedures, {row.get('code')}"
         if len(name) == 64:
             found.append(Finding(where, "has a name of 64 characters, and the EMR's column takes 63", "shorten it"))
-        elif name.strip().casefold() in [other.strip().casefold() for other in names if other is not name]:
+        elif name and often[name.strip().casefold()] > 1:
             found.append(Finding(where, f"'{name}' is also another procedure's name", "give each its own: the EMR tells them apart by it"))
     return found
 

@@ -11,11 +11,15 @@ from .inside import Inside
 
 # The password is in no command line and no environment: the client reads it from a pipe. The EMR itself sets no sql_mode either.
 CLIENT = """exec mariadb --defaults-extra-file=/dev/fd/3 --user=root --protocol=socket --default-character-set=utf8mb4 \
---init-command="SET SESSION sql_mode=''" --batch --raw --skip-column-names openemr 3<<END
+--init-command="SET SESSION sql_mode=''" --batch --raw --skip-column-names "$@" 3<<END
 [client]
 password="$(cat /run/secrets/openemr_db_root)"
 END
 """
+
+
+# openemr_db_name is a variable of the lab.
+FIND = "SELECT table_schema FROM information_schema.tables WHERE table_name = 'background_services'"
 
 
 def literal(text: str | None) -> str:
@@ -28,13 +32,18 @@ class EmrDatabase:
 
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
+        self._name: list[str] = []
+
+    def _client(self, script: str, *database: str) -> list[str]:
+        done = self._inside.run("openemr-db", "sh", "-euc", CLIENT, "sh", *database, stdin=script.encode())
+        assert done.returncode == 0, f"the EMR's database: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
+        return done.stdout.decode().splitlines()
 
     def sql(self, *statements: str) -> list[str]:
         """Run statements in one transaction; return the lines of the answers. Raises AssertionError."""
-        script = "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
-        done = self._inside.run("openemr-db", "sh", "-euc", CLIENT, stdin=script.encode())
-        assert done.returncode == 0, f"the EMR's database: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
-        return done.stdout.decode().splitlines()
+        self._name = self._name or self._client(FIND)
+        assert len(self._name) == 1, f"the EMR's tables are in {len(self._name)} databases, not in one: {', '.join(self._name)}"
+        return self._client("".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT")), *self._name)
 
     def rows(self, columns: dict[str, str], rest: str) -> list[dict[str, Any]]:
         """Return what `SELECT <columns> <rest>` finds; columns are names and expressions."""

@@ -9,9 +9,22 @@ from typing import Any
 from .inside import Inside
 
 # The columns are documented in docs/engine.md.
-STATE = "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+STATE = (
+    "SELECT accession, study_uid, rp_id, sps_id, code, pid, control, seen, expired FROM order_state WHERE placer = '{}' ORDER BY code, occ"
+)
 SINK = "SELECT id, channel, reason, at, content FROM sink WHERE done_at IS NULL ORDER BY id"
-NOTICES = "SELECT kind, ref, what FROM notice ORDER BY kind, ref"
+# As `make close` calls a notice (plugins/modules/refused_messages.py).
+NOTICES = "SELECT kind, ref, what, 'n' || left(md5(kind || ' ' || ref), 8) AS id FROM notice ORDER BY kind, ref"
+EXPIRED = """
+SELECT count(*) AS all, count(*) FILTER (WHERE updated > now() - interval '1 day') AS new
+FROM order_state WHERE control = 'CA' AND expired IS NOT NULL
+"""
+# Days ago are its start and the last that was told of it.
+AGE = """
+UPDATE order_state SET updated = now() - make_interval(days => {0}),
+  content = jsonb_set(content::jsonb, '{{start}}', to_jsonb(to_char(now() - make_interval(days => {0}), 'YYYYMMDDHH24MISS')))::text
+WHERE placer = '{1}'
+"""
 LEFT = """
 cd /hl7
 find orders -type f -cmin +5
@@ -40,15 +53,21 @@ class EngineInside:
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
 
-    def _rows(self, statement: str) -> list[dict[str, Any]]:
-        command = ["psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc"]
-        done = self._inside.run("mirth-db", *command, f"SELECT row_to_json(r) FROM ({statement}) r")
+    def _sql(self, statement: str) -> list[str]:
+        done = self._inside.run("mirth-db", "psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc", statement)
         assert done.returncode == 0, f"the Order Filler's database: {done.stderr.decode('utf-8', 'replace').strip()}"
-        return [json.loads(line) for line in done.stdout.decode().splitlines()]
+        return done.stdout.decode().splitlines()
+
+    def _rows(self, statement: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._sql(f"SELECT row_to_json(r) FROM ({statement}) r")]
 
     def state(self, number: int) -> list[dict[str, Any]]:
         """Rows of an order in the state table."""
         return self._rows(STATE.format(number))
+
+    def age(self, number: int, days: int) -> None:
+        """Let an order be of so many days ago."""
+        assert self._sql(AGE.format(days, number)) != ["UPDATE 0"], f"the engine has no order {number}"
 
     def accessions(self, first: int, last: int) -> list[str]:
         """Accession numbers of all orders from one number to another, by order number."""
@@ -72,6 +91,11 @@ class EngineInside:
     def sunk(self) -> set[tuple[str, str]]:
         """Every message that was ever refused, by channel id and number."""
         return {(row["channel_id"], row["message"]) for row in self._rows("SELECT channel_id, message FROM sink")}
+
+    def expired(self) -> tuple[int, int]:
+        """Return how many orders are off the worklist because nobody came, and how many of them since yesterday."""
+        (row,) = self._rows(EXPIRED)
+        return row["all"], row["new"]
 
     def notices(self) -> list[dict[str, Any]]:
         """What the engine noticed: images not as ordered, numbers used again, what it did not send."""

@@ -77,7 +77,7 @@ class Procedure:
 @dataclass(frozen=True)
 class Engine:
     """The engine: where it takes reports, what it writes into messages, which procedures it knows, how many orders it cancels at once,
-    whether it reads the EMR's database.
+    for how many days an order stays on the worklist (0: for ever), whether it reads the EMR's database.
     """
 
     reports: Address | None
@@ -85,6 +85,7 @@ class Engine:
     authority_oid: str
     procedures: tuple[Procedure, ...]
     cancel_limit: int
+    worklist_days: int
     reads_emr: bool
 
 
@@ -209,6 +210,7 @@ def _engine(table: _Table | None) -> Engine | None:
         table.text("authority_oid"),
         tuple(procedures),
         table.number("cancel_limit"),
+        table.number("worklist_days"),
         table.flag("reads_emr"),
     )
 

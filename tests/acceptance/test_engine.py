@@ -56,9 +56,33 @@ def test_the_emr_can_be_read(engine: EngineInside, lab_engine: Engine) -> None:
     assert not wrong, f"the engine cannot read the EMR's database: {'; '.join(wrong)}"
 
 
+def advice(what: str) -> str:
+    """Return what to do about a study that is not as ordered, by the words of its notice."""
+    if what.startswith("study "):
+        return "if that patient was examined, correct number and accession number of the images; else give them to an order of his own"
+    if ", which is order " in what:
+        return "the modality did not take the study UID from the worklist: give the images the one that was ordered"
+    return (
+        "find out whose images they are, order the examination, and give the images patient, accession number and study UID of that order"
+    )
+
+
+def test_studies_that_are_not_as_ordered_are_listed(engine: EngineInside, notes: list[str]) -> None:
+    """All of them: each is somebody's images that nobody sees in the chart."""
+    found = [row for row in engine.notices() if row["kind"] == "not as ordered"]
+    notes.append(f"studies that are not as ordered: {len(found)} (docs/when-something-is-refused.md)")
+    for row in found:
+        notes += [f"  {row['id']}: {row['what']}", f"    → {advice(row['what'])}; then make close ID={row['id']}"]
+
+
+def test_orders_that_nobody_came_for_are_counted(engine: EngineInside, lab_engine: Engine, notes: list[str]) -> None:
+    total, recent = engine.expired()
+    notes.append(f"orders off the worklist (mirth_worklist_days: {lab_engine.worklist_days}): {total}, {recent} of them since yesterday")
+
+
 def test_refused_messages_are_counted(engine: EngineInside, notes: list[str]) -> None:
     """They are no failure of the lab, but somebody has to look."""
-    refused, noticed = engine.sink(), engine.notices()
+    refused, noticed = engine.sink(), [row for row in engine.notices() if row["kind"] != "not as ordered"]
     # The engine does not do what it should until somebody has looked: this one first, however many others there are.
     noticed.sort(key=lambda row: row["kind"] == "cancellations stopped")
     notes.append(f"error sink: {len(refused)} messages wait for somebody (docs/engine.md)")

@@ -15,7 +15,7 @@ from .emr import Order, Person, Procedure
 from .inside import Inside, InsideHttp
 from .lab import Engine
 from .modality import Row
-from .orders import EFFECT_SECONDS, POLLS_SECONDS, Clinic
+from .orders import EFFECT_SECONDS, NUMBERS, POLLS_SECONDS, Clinic, fresh_person
 from .web import DicomWeb, value
 
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "arc")]
@@ -109,6 +109,14 @@ class Told:
 @pytest.fixture
 def told(clinic: Clinic, inside: Inside, dicomweb_inside: DicomWeb, chart: Chart) -> Told:
     """What archive and engine are told, on a lab that reads a test EMR."""
+    return Told(clinic, inside, dicomweb_inside)
+
+
+@pytest.fixture
+def aged(clinic: Clinic, inside: Inside, dicomweb_inside: DicomWeb, lab_engine: Engine) -> Told:
+    """What archive and engine are told, on a lab whose orders leave the worklist after some days, whether it reads an EMR or not."""
+    if not lab_engine.worklist_days:
+        pytest.skip("orders stay on the worklist for ever (mirth_worklist_days)")
     return Told(clinic, inside, dicomweb_inside)
 
 
@@ -314,6 +322,41 @@ def test_more_cancellations_than_the_limit_wait_for_a_person(
     finally:
         # Else the cancellations of all tests that follow would wait too.
         chart.set_status("pending", *orders)
+
+
+# --- patients who never come ------------------------------------------------------------------------------------------------------
+
+
+def test_orders_whose_patient_never_came_leave_the_worklist(
+    aged: Told, clinic: Clinic, inside: Inside, procedure: Procedure, lab_engine: Engine
+) -> None:
+    """However many; one that is transmitted again comes back, with the same identifiers."""
+    person = fresh_person("Never^Came")
+    # The last one is of today, and its start was long ago.
+    starts = [""] * (lab_engine.cancel_limit + 2) + ["20200102090000"]
+    orders = [Order(next(NUMBERS), person, (procedure,), start=start) for start in starts]
+    rows = place(clinic, *orders)
+    clinic.modality.start(rows[0])
+    for order in orders[:-1]:
+        clinic.engine.age(order.number, lab_engine.worklist_days + 2)
+    for row in rows[1:-1]:
+        aged.wait_for_state(row, "CANCELED")
+    assert not any(listed(clinic, row) for row in rows[1:-1])
+    (state,) = clinic.engine.state(orders[1].number)
+    assert re.fullmatch(rf"planned for [-\d]{{10}}, and nobody came for {lab_engine.worklist_days} days", state["expired"])
+
+    inside.compose(inside.host("mirth"), "restart", "mirth")
+    inside.wait_healthy("mirth")
+    clinic.again(orders[1], orders[1].encounter_form())
+    assert clinic.rows(orders[1])[procedure.code].item.StudyInstanceUID == rows[1].item.StudyInstanceUID
+    assert [aged.step(row)["state"] for row in rows] == ["STARTED", "SCHEDULED", *["CANCELED"] * (len(rows) - 3), "SCHEDULED"]
+    assert [row["seen"] for order in orders[2:] for row in clinic.engine.state(order.number)] == [2] * (len(orders) - 3) + [1]
+    assert not {row.item.AccessionNumber for row in rows} & {ref.split()[0] for ref in aged.notices("not sent")}
+    assert not aged.refused()
+
+    # It is as old as any other by now.
+    clinic.engine.age(orders[1].number, lab_engine.worklist_days + 2)
+    aged.wait_for_state(rows[1], "CANCELED")
 
 
 # --- outages ---------------------------------------------------------------------------------------------------------------------

@@ -220,6 +220,34 @@ test('a sex that DICOM does not have is not sent, and noted', function () {
     equal(hl7First(hl7Parse(mirth.routed[0].text), 'PID')[8], 'O');
 });
 
+test('orders whose patient never came leave the worklist, with or without an EMR', function () {
+    var row = open('8'), asked;
+    row.start = '20260310090000';
+    row.seen = '2';
+    database(function (sql, params) {
+        if (!/make_interval/.test(sql)) return [];
+        asked = params.map(String);
+        return [row];
+    });
+    mirth.cfg.emr_url = '';
+    mirth.cfg.worklist_days = '30';
+    equal([pollOrders().size(), asked], [1, ['30', 'Europe/Vienna', '30', '50']]);
+    equal(pollWorklist(), [{ placer: '8', code: 'CTHEAD', occ: '1', control: 'CA', change: {}, why: 'planned for 2026-03-10, and nobody came for 30 days',
+        expired: 'planned for 2026-03-10, and nobody came for 30 days', seen: '2' }]);
+    mirth.cfg.worklist_days = '0';
+    equal(pollOrders().size(), 0);
+});
+
+test('while the EMR cannot be read no order leaves the worklist', function () {
+    mirth.cfg.worklist_days = '30';
+    database(function (sql) {
+        if (/pid <> \?/.test(sql)) throw new java.io.IOException('away');
+        return [];
+    });
+    refused(/away/, pollOrders);
+    equal(mirth.sql.filter(function (x) { return /make_interval/.test(x[0]); }), []);
+});
+
 test('without an EMR nothing is polled', function () {
     mirth.cfg.emr_url = '';
     equal([pollPatients().size(), pollOrders().size()], [0, 0]);
@@ -232,6 +260,16 @@ test('nothing that would undo or reopen is sent', function () {
     equal([whyNotSent('NW', 'CANCELED'), whyNotSent('XO', 'CANCELED')], ['NW not sent, the row is CANCELED', 'XO not sent, the row is CANCELED']);
     equal([whyNotSent('CA', 'CANCELED'), whyNotSent('CA', '')], ['cancelled before', 'no row to cancel']);
     equal([whyNotSent('NW', ''), whyNotSent('XO', 'SCHEDULED'), whyNotSent('CA', 'ARRIVED')], ['', '', '']);
+});
+
+test('what left the worklist by its age may come back, and what it comes too late for is no notice', function () {
+    equal([whyNotSent('NW', 'CANCELED', true), whyNotSent('XO', 'CANCELED', true), whyNotSent('CA', 'CANCELED', true)], ['', '', 'cancelled before']);
+    equal([whyNotSent('CA', 'STARTED', true), whyNotSent('NW', 'STARTED', true)], ['CA not needed, the row is STARTED', 'NW not sent, the row is STARTED']);
+    database(function () { return []; });
+    mwlState = function () { return 'COMPLETED'; };
+    mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01|1|P|2.3.1\rPID|1||1\r';
+    sourceMap = mapOf({ control: 'CA', seen: '2', uid: '2.25.1', ref: 'ACC1', expired: 'nobody came' });
+    equal([runStep('archive/guard.js'), mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })], [false, []]);
 });
 
 test('the guard asks before every order, and waits while it cannot ask', function () {
@@ -262,11 +300,12 @@ function again(text, map, st, p) {
 test('an order that is sent again is the newest one, with the patient of now', function () {
     var text = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01^ORM_O01|1|P|2.3.1\rPID|1||1||Old^Name\rORC|NW\r', now = { pid: '2', name: 'New^Name', dob: '', sex: 'F' },
         pid = 'PID|1||2^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name|||F';
-    function order(control, seen, row) { return again(text, { control: control, seen: seen, uid: '2.25.1', ref: 'ACC1' }, { pid: '2', seen: row, control: 'NW' }, now); }
+    function order(control, seen, row, told) { return again(text, { control: control, seen: seen, uid: '2.25.1', ref: 'ACC1' }, { pid: '2', seen: row, control: told || 'NW' }, now); }
     equal(order('NW', '1', '1'), [true, '', pid]);
     equal(order('NW', '1', '2').slice(0, 2), [false, 'superseded']);
     equal(order('XO', '2', '3').slice(0, 2), [false, 'superseded']);
-    equal(order('CA', '2', '3').slice(0, 2), [false, 'no row to cancel']);
+    equal(order('CA', '2', '3', 'CA').slice(0, 2), [false, 'no row to cancel']);
+    equal(order('CA', '2', '3').slice(0, 2), [false, 'superseded']);              // it left the worklist, and came back
 });
 
 test('an order that was changed since is not sent, also where its message is recovered at a start', function () {
@@ -275,8 +314,10 @@ test('an order that was changed since is not sent, also where its message is rec
     mirth.raw = 'MSH|^~\\&|A|B|C|D|20260101||ORM^O01^ORM_O01|1|P|2.3.1\rPID|1||1||Old^Name\rORC|NW\r';
     sourceMap = mapOf({ control: 'NW', seen: '1', uid: '2.25.1', ref: 'ACC1' });
     equal([runStep('archive/guard.js'), String($('guard')).replace(/:.*/, '')], [false, 'superseded']);
-    sourceMap = mapOf({ control: 'NW', seen: '2', uid: '2.25.1', ref: 'ACC1' });
-    equal([runStep('archive/guard.js'), String($('guard'))], [true, '']);
+    ['2', '3'].forEach(function (seen) {                             // 3: a change whose row is not committed yet
+        sourceMap = mapOf({ control: 'NW', seen: seen, uid: '2.25.1', ref: 'ACC1' });
+        equal([runStep('archive/guard.js'), String($('guard'))], [true, '']);
+    });
 });
 
 test('a patient who is sent again is the one of now, or nobody', function () {

@@ -143,6 +143,53 @@ test('an order that was cancelled is not told, and noticed', function () {
         [['not sent', 'ACCCTHEAD NW', 'ACCCTHEAD: NW not sent, order 7 was cancelled in the EMR']]);
 });
 
+function leftWorklist(images, seen) {
+    var st = row({ seen: seen || '3', control: 'CA', expired: 'nobody came', images_at: images, content: JSON.stringify({ start: '20260101080000' }) });
+    database(function (sql, params) {
+        if (/INSERT INTO order_state|^SELECT \* FROM order_state/.test(sql)) return [row(st)];
+        if (/^UPDATE order_state SET control = 'NW'/.test(sql)) {
+            st.control = 'NW';
+            st.content = mirth.sql.filter(function (x) { return /^UPDATE order_state SET content/.test(x[0]); })[0][1][0];
+        }
+        if (/^UPDATE order_state SET control = \?/.test(sql)) st = row({ control: params[0], content: params[1], expired: params[2], seen: String(Number(st.seen) + 1) });
+        if (/^UPDATE order_state/.test(sql)) return [row(st)];
+        return /FROM patient/.test(sql) ? [{ pid: '1', name: 'Doe^Jane', dob: '', sex: '' }] : [];
+    });
+    return function () { return st; };
+}
+
+test('an order that left the worklist by its age comes back when it is transmitted again', function () {
+    var now = leftWorklist(null);
+    sendOrders(file('7', function (lines) { lines.splice(7, 3); }));
+    equal(mirth.routed.map(function (x) { return [/ORC\|(..)/.exec(x.text)[1], String(x.map.get('expired'))]; }), [['NW', 'nobody came']]);
+    equal(/\|1\^\^M15\^20261124033334\^\^R\|/.test(mirth.routed[0].text), true);           // not the start of then
+    equal([now().control, now().expired], ['NW', 'nobody came']);
+    changeOrder({ placer: '7', code: 'CTHEAD', occ: 1, control: 'XO', change: { start: '20261125080000' }, why: 'because' });
+    equal([String(mirth.routed[1].map.get('expired')), now().expired], ['nobody came', 'nobody came']);
+    changeOrder({ placer: '7', code: 'CTHEAD', occ: 1, control: 'CA', change: {}, why: 'deleted in the EMR' });
+    equal([now().control, now().expired], ['CA', undefined]);
+});
+
+test('an order that left the worklist and has its images does not come back', function () {
+    leftWorklist('then');
+    sendOrders(file('7', function (lines) { lines.splice(10, 3); }));
+    equal(mirth.routed, []);
+    equal(mirth.sql.filter(function (x) { return /INSERT INTO notice/.test(x[0]); })[0][1][2], 'ACC00000001: NW not sent, order 7 left the worklist, and its images have arrived');
+});
+
+test('an order leaves the worklist as it was when that was decided, or not at all', function () {
+    var now = leftWorklist(null, '2'), action = { placer: '7', code: 'CTHEAD', occ: 1, control: 'CA', change: {}, why: 'nobody came', expired: 'nobody came', seen: '1' };
+    now().control = 'NW';
+    now().expired = null;
+    equal([changeOrder(action), mirth.routed], ['changed meanwhile', []]);
+    action.seen = '2';
+    now().images_at = 'then';
+    equal([changeOrder(action), mirth.routed], ['changed meanwhile', []]);
+    now().images_at = null;
+    equal([changeOrder(action), changeOrder(action)], ['CA ACC00000001: nobody came', 'done before']);
+    equal([now().control, now().expired, mirth.routed.length, String(mirth.routed[0].map.get('expired'))], ['CA', 'nobody came', 1, 'nobody came']);
+});
+
 test('an order of another patient, and a number that was used before, are refused whole', function () {
     database(function (sql) { return /INSERT INTO order_state/.test(sql) ? [row({ pid: '9' })] : [{ pid: '1' }]; });
     seenOf = function () { return {}; };

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.pacs_emr.lab.plugins.action import acceptance
 
 LAB: dict[str, Any] = {
@@ -20,6 +23,8 @@ LAB: dict[str, Any] = {
     "pacs_db": None,
     "hl7": {"host": "localhost", "port": 11113},
     "mirth_db": {"host": "10.0.0.1", "port": 5433},
+    "emr": {"url": "https://localhost:8300"},
+    "openemr_db": {"host": "10.0.0.1", "port": 3307},
 }
 
 
@@ -33,10 +38,17 @@ LAB: dict[str, Any] = {
         ("pacs-db", "not published"),
         ("mirth", "mllp://localhost:11113"),
         ("mirth-db", "postgresql://10.0.0.1:5433"),
+        ("openemr", "https://localhost:8300"),
+        ("openemr-db", "mariadb://10.0.0.1:3307"),
     ],
 )
 def test_where_people_reach_a_service(service: str, where: str) -> None:
     assert acceptance.address(LAB, service) == where
+
+
+def test_an_emr_and_a_database_that_are_not_published() -> None:
+    lab = LAB | {"emr": {"url": None, "user": "admin"}, "openemr_db": None}
+    assert acceptance.address(lab, "openemr") == acceptance.address(lab, "openemr-db") == "not published"
 
 
 def test_the_table_has_a_row_for_each_service_and_counts_what_passed() -> None:
@@ -51,10 +63,58 @@ def test_the_table_has_a_row_for_each_service_and_counts_what_passed() -> None:
     assert ldap.endswith("through the archive")
 
 
+def acting(args: dict[str, Any]) -> acceptance.ActionModule:
+    task = MagicMock(async_val=0, check_mode=False, args=args)
+    return acceptance.ActionModule(task, MagicMock(), MagicMock(), DataLoader(), MagicMock(), MagicMock())
+
+
+@pytest.mark.parametrize(
+    ("secrets", "given", "password"),
+    [
+        ("openemr_admin_password: made.by-the-lab\n", None, "made.by-the-lab"),
+        ("openemr_admin_password: made.by-the-lab\n", "changed.since-then", "changed.since-then"),
+        ("openemr_admin_password: made.by-the-lab\n", "", "made.by-the-lab"),
+        (None, None, ""),
+    ],
+)
+def test_the_suite_gets_the_emrs_password_in_its_environment_and_in_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets: str | None, given: str | None, password: str
+) -> None:
+    """What the lab made at the first boot, unless somebody says that it is another one by now."""
+    seen: dict[str, Any] = {}
+
+    class Suite:
+        stdout, returncode = StringIO(), 0
+
+        def __init__(self, command: list[str], env: dict[str, str], **more: Any) -> None:
+            seen.update(command=command, env=env)
+
+        def __enter__(self) -> Suite:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    monkeypatch.setattr(acceptance.subprocess, "Popen", Suite)
+    monkeypatch.delenv("LAB_EMR_PASSWORD", raising=False)
+    if given is not None:
+        monkeypatch.setenv("LAB_EMR_PASSWORD", given)
+    if secrets:
+        (tmp_path / "secrets.yml").write_text(secrets)
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
+    (artifacts / "summary.json").write_text("{}")
+    lab = LAB | {"artifacts": str(artifacts)}
+    acting({"lab": lab, "steps": "reads", "images": {}, "secrets_file": str(tmp_path / "secrets.yml")}).run(None, {})
+    assert seen["env"]["LAB_EMR_PASSWORD"] == password
+    assert seen["env"]["LAB_ENDPOINTS"] == str(artifacts / "lab.json")
+    assert json.loads((artifacts / "lab.json").read_text()) == lab
+    assert not password or password not in " ".join(seen["command"])
+
+
 def test_packages_that_an_own_ansible_lacks_are_named_before_anything_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     args = {"lab": {"artifacts": str(tmp_path / "made")}, "steps": "reads", "images": {}, "secrets_file": "x"}
-    task = MagicMock(async_val=0, check_mode=False, args=args)
-    action = acceptance.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    action = acting(args)
     monkeypatch.setattr(acceptance.importlib.util, "find_spec", lambda name: None if name in ("PIL", "playwright") else name)
     with pytest.raises(AnsibleActionFail, match=r"pip install pillow playwright$"):
         action.run(None, {})

@@ -229,6 +229,16 @@ def test_first_boot_records(tmp_path: Path) -> None:
     assert lab_host.first_boot(str(tmp_path)) == {"ldap": {"arc_ae_title": "DCM4CHEE"}, "arc": {}, "pacs_db": {}}
 
 
+def test_the_emr_is_installed_when_its_health_check_has_left_its_mark_in_this_projects_volume(tmp_path: Path) -> None:
+    assert lab_host.emr_installed(str(tmp_path), "p") is False
+    local = tmp_path / "volumes" / "p_oemr-sites" / "_data" / "default" / "documents" / "local"
+    local.mkdir(parents=True)
+    assert lab_host.emr_installed(str(tmp_path), "p") is False
+    (local / "installed").touch()
+    assert lab_host.emr_installed(str(tmp_path), "p") is True
+    assert lab_host.emr_installed(str(tmp_path), "other") is False
+
+
 # --- Docker Engine ---------------------------------------------------------------------------------------------------
 
 NETWORKS: list[dict[str, Any]] = [
@@ -365,6 +375,10 @@ def test_a_host_without_docker(engine: dict[str, str], monkeypatch: pytest.Monke
 
 def test_all_facts_come_in_one_answer_and_nothing_is_changed(engine: dict[str, str], tmp_path: Path) -> None:
     root = tmp_path / "root"
+    local = tmp_path / "docker/volumes/p_oemr-sites/_data/default/documents/local"
+    local.mkdir(parents=True)
+    (local / "installed").touch()
+    engine["info"] = json.dumps({"ServerVersion": "26.1.5", "DockerRootDir": str(tmp_path / "docker")})
     result = run_module(lab_host, tmp_path, check=True, root=str(root), project="p", images=["there"])
     assert result["changed"] is False
     assert not root.exists()
@@ -373,4 +387,5 @@ def test_all_facts_come_in_one_answer_and_nothing_is_changed(engine: dict[str, s
     assert facts["memory_mb"] > 100
     assert facts["storage"] is None
     assert facts["images_missing"] == []
-    assert set(facts["disk_free_gb"]) == {str(root), "/var/lib/docker"}
+    assert facts["emr_installed"] is True
+    assert set(facts["disk_free_gb"]) == {str(root), str(tmp_path / "docker")}

@@ -360,6 +360,7 @@ NAMES = {
     "mirth_db_user": "mirth_1",
     "arc_psu_delay": "PT1M",
     "arc_psu_poll": "P1DT30S",
+    "mirth_worklist_days": 0,
 }
 
 
@@ -380,11 +381,84 @@ NAMES = {
         ("arc_psu_delay", "60"),
         ("arc_psu_delay", "PT"),
         ("arc_psu_poll", "P"),
+        ("mirth_worklist_days", -1),
     ],
 )
-def test_names_and_times_of_hl7(name: str, value: str) -> None:
+def test_names_and_times_of_hl7(name: str, value: str | int) -> None:
     assert texts(preflight_inventory.hl7_names(NAMES)) == []
     assert the_one(preflight_inventory.hl7_names(NAMES | {name: value})).startswith(f"{name}: ")
+
+
+EMR = {
+    "openemr_db_name": "openemr",
+    "openemr_db_user": "openemr_1",
+    "openemr_admin_user": "admin",
+    "openemr_provider_name": "Imaging (Röntgen)",
+    "openemr_provider_npi": "1234567893",
+    "openemr_order_msh": "OPENEMR|OEMR|MIRTH|RADLAB",
+    "openemr_report_category": "Radiology Report",
+    "openemr_tls_path": "",
+    "openemr_viewer_url": "https://pacs.example.org/viewer",
+    "openemr_viewer_source": "patient",
+    "openemr_pdf_max_mb": 40,
+    "openemr_poll_seconds": 1,
+    "openemr_log_days": 30,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("openemr_db_name", "openemr; DROP", "small letters"),
+        ("openemr_db_user", "Open-EMR", "32 at most"),
+        ("openemr_db_user", "x" * 33, "32 at most"),
+        ("openemr_admin_user", "$(id)", "use A-Z"),
+        ("openemr_provider_name", "Imaging, Quest Street", "without quest, labcorp or clarity"),
+        ("openemr_provider_name", "", "give a name"),
+        ("openemr_provider_npi", 123456789, "10 digits"),
+        ("openemr_order_msh", "OPENEMR|OEMR|MIRTH", "four names"),
+        ("openemr_order_msh", "OPENEMR|a/b|MIRTH|RADLAB", "part of file names"),
+        ("openemr_report_category", "Reports/2026", "letters, digits and blanks"),
+        ("openemr_tls_path", "certs", "from / on"),
+        ("openemr_tls_path", "/certs:ro", "without colons"),
+        ("openemr_viewer_url", "pacs.example.org", "from http on"),
+        ("openemr_viewer_url", "https://pacs.example.org/", "without / at its end"),
+        ("openemr_viewer_url", "https://x/?a=b", "from http on"),
+        ("openemr_viewer_source", "two words", "use A-Z"),
+        ("openemr_pdf_max_mb", 0, "1 or more"),
+        ("openemr_poll_seconds", -1, "1 or more"),
+        ("openemr_log_days", 0, "1 or more"),
+    ],
+)
+def test_settings_of_the_emr(name: str, value: str | int, words: str) -> None:
+    assert texts(preflight_inventory.emr(EMR)) == []
+    assert texts(preflight_inventory.emr(EMR | {"openemr_viewer_url": "", "openemr_tls_path": "/etc/ssl/lab"})) == []
+    text = the_one(preflight_inventory.emr(EMR | {name: value}))
+    assert text.startswith(f"{name}: ")
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"code": "A", "name": "n" * 64}, ["lab_procedures, A", "takes 63", "shorten it"]),
+        ({"code": "A", "name": CTHEAD["name"]}, ["lab_procedures, ", "is also another procedure's name"]),
+        ({"code": "A", "name": " ct HEAD "}, ["lab_procedures, ", "is also another procedure's name", "by it"]),
+    ],
+)
+def test_a_procedure_that_the_emr_could_not_order(second: dict[str, str], words: list[str]) -> None:
+    good = [CTHEAD, {"code": "B", "name": "n" * 63}]
+    assert texts(preflight_inventory.compendium(good)) == []
+    found = texts(preflight_inventory.compendium([*good, second]))
+    assert found
+    assert all(word in found[-1] for word in words)
+
+
+def test_emr_and_engine_exchange_files_on_one_host() -> None:
+    assert texts(preflight_inventory.neighbours({"openemr": ["one"], "mirth": ["one"]})) == []
+    text = the_one(preflight_inventory.neighbours({"openemr": ["one"], "mirth": ["two"]}))
+    assert text.startswith("inventory groups openemr and mirth: are on one and two")
+    assert "put both on the same host" in text
 
 
 def test_services_folders_and_project() -> None:

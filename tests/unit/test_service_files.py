@@ -241,6 +241,20 @@ def test_the_digest_changes_exactly_with_a_mounted_file_or_secret(roles: Path) -
     assert digest(roles) not in seen, "a file under another name is another file"
 
 
+def test_a_secret_that_is_needed_no_more_leaves_the_host_and_the_digest(roles: Path) -> None:
+    described = load(roles / "toy/service.yml")
+    described["secrets"]["toy_other"] = {"mount": "other", "uid": os.geteuid(), "until": "toy_installed"}
+    (roles / "toy/service.yml").write_text(yaml.safe_dump(described))
+    act(roles, toy_installed=False)
+    first = digest(roles)
+    assert (roles.parent / "root/toy/secrets/other").read_text() == "other.Secret-1"
+
+    assert act(roles, toy_installed=True)["removed"] == ["toy/secrets/other"]
+    assert digest(roles) != first, "the container must be made again without it"
+    assert (roles.parent / "root/toy/secrets/toy").exists(), "this one has no end"
+    assert act(roles, toy_installed=True)["changed"] is False
+
+
 def test_a_template_that_is_dropped_disappears_from_the_host(roles: Path) -> None:
     act(roles)
     (roles / "toy/templates/a.conf.j2").unlink()

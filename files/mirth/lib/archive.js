@@ -40,18 +40,21 @@ function mwlState(studyUid) {
     return String(dcmValue(dcmValue(rows[0], '00400100'), '00400020'));
 }
 
-// Why an order must not be sent as the row is now; '' when it may. The archive itself guards no transition (dcm4chee.md §4.2).
-function whyNotSent(control, state) {
-    if (/^(STARTED|DEPARTED|COMPLETED|DISCONTINUED)$/.test(state)) return control + ' not sent, the row is ' + state;
-    if (state === 'CANCELED') return control === 'CA' ? 'cancelled before' : control + ' not sent, the row is CANCELED';
+// Why an order must not be sent as the row is now; '' when it may. The archive itself guards no transition (dcm4chee.md §4.2). expired: the
+// engine's own rule cancelled it, so NW and XO may reopen it, and a row that the rule comes too late for is nobody's concern.
+function whyNotSent(control, state, expired) {
+    if (/^(STARTED|DEPARTED|COMPLETED|DISCONTINUED)$/.test(state)) return control + (expired && control === 'CA' ? ' not needed' : ' not sent') + ', the row is ' + state;
+    if (state === 'CANCELED' && control === 'CA') return 'cancelled before';
+    if (state === 'CANCELED' && !expired) return control + ' not sent, the row is CANCELED';
     return control === 'CA' && state === '' ? 'no row to cancel' : '';
 }
 
-// Why a message is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient.
+// Why a message is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient. A change may come here before it
+// is committed: an older row says nothing.
 function refresh(c, m, control, ref) {
     var st = dbQuery(c, 'SELECT * FROM order_state WHERE accession = ?', [ref])[0], pid = st ? st.pid : hl7Text(m, hl7First(m, 'PID'), 3, 1), p = patientGet(c, pid);
     channelMap.put('patient', p ? pidLine(p) : '');
-    if (control !== '' && control !== 'CA' && st && st.seen !== String(sourceMap.get('seen'))) return 'superseded: ' + ref + ' was ordered or changed again since';
+    if (control !== '' && st && !(control === 'CA' && st.control === 'CA') && Number(st.seen) > Number(sourceMap.get('seen'))) return 'superseded: ' + ref + ' was ordered or changed again since';
     return /^A0[48]$/.test(hl7Text(m, m.segs[0], 9, 2)) && !p ? 'superseded: patient ' + pid + ' was merged or deleted since' : '';
 }
 

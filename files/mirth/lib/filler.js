@@ -14,7 +14,8 @@ var FILLER_MIGRATIONS = [
     'CREATE TABLE sink (id bigserial PRIMARY KEY, channel text NOT NULL, channel_id text NOT NULL, message text NOT NULL, reason text NOT NULL, content text NOT NULL,' +
     ' at timestamptz NOT NULL DEFAULT now(), claimed_at timestamptz, done_at timestamptz, UNIQUE (channel_id, message));' +
     'CREATE TABLE notice (kind text NOT NULL, ref text NOT NULL, what text NOT NULL, at timestamptz NOT NULL DEFAULT now(), last_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (kind, ref));' +
-    'CREATE TABLE feed_seen (feed text NOT NULL, id text NOT NULL, hash text NOT NULL, at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (feed, id));'
+    'CREATE TABLE feed_seen (feed text NOT NULL, id text NOT NULL, hash text NOT NULL, at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (feed, id));',
+    'ALTER TABLE order_state ADD COLUMN expired text;'
 ];
 
 // In the deploy script of every channel that uses the tables: a failure keeps the channel from being deployed, visibly.
@@ -45,7 +46,8 @@ function sha256Bytes(bytes) {
     return String(hash.add(java.math.BigInteger.ONE.shiftLeft(256)).toString(16)).substring(1);
 }
 
-// The row of one ordered procedure, made when it is new. A transmission that brings no start keeps the one that the row has.
+// The row of one ordered procedure, made when it is new. A transmission that brings no start keeps the one that the row has, unless that was
+// too long ago.
 function fillerMint(c, o) {
     var content = o.content, before, row = dbQuery(c,
         "WITH n AS (SELECT lpad(nextval('filler_seq')::text, 8, '0') AS n) " +
@@ -56,11 +58,15 @@ function fillerMint(c, o) {
     if (row.pid !== o.pid) throw 'order ' + o.placer + ' belongs to patient ' + row.pid + ', not to ' + o.pid;
     if (Number(row.seen) > 1) {
         before = JSON.parse(row.content);
-        if (!content.timed) content.start = before.start;
+        if (!content.timed && !isExpired(row)) content.start = before.start;
         fillerPut(c, row, content);
     }
     return row;
 }
+
+// Off the worklist by the rule mirth_worklist_days, and not by the EMR. `expired`, the rule's reason, stays when the order comes back: its row in
+// the archive may still be the cancelled one.
+function isExpired(row) { return row.control === 'CA' && !!row.expired; }
 
 function fillerPut(c, row, content) {
     row.content = JSON.stringify(content);

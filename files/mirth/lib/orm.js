@@ -19,7 +19,7 @@ function buildOrm(st, p, control) {
 function visit(encounter) { return encounter ? hl7Comp(encounter) + '^^^' + hl7Comp($cfg('site_ns')) : ''; }
 
 function routeOrm(st, p, control) {
-    toArchive(buildOrm(st, p, control), { uid: st.study_uid, ref: st.accession, control: control, seen: st.seen });
+    toArchive(buildOrm(st, p, control), { uid: st.study_uid, ref: st.accession, control: control, seen: st.seen, expired: st.expired || '' });
 }
 
 // All identifiers first, in one transaction: a file is taken whole or not at all. Safe to run again at any point.
@@ -36,20 +36,28 @@ function sendOrders(raw) {
     }).concat(parsed.notes).join('\n');
 }
 
-// What was cancelled in the EMR stays away, also where CA has overtaken it; somebody should know that it was ordered all the same.
+// What was cancelled in the EMR stays away, also where CA has overtaken it; somebody should know that it was ordered all the same. What left
+// the worklist by its age comes back: the patient came late.
 function mintOrder(c, o) {
-    var st = fillerMint(c, o);
-    if (st.control === 'CA') notice(c, 'not sent', st.accession + ' NW', st.accession + ': NW not sent, order ' + st.placer + ' was cancelled in the EMR');
+    var st = fillerMint(c, o), late = isExpired(st);
+    if (late && st.images_at === null) return dbQuery(c, "UPDATE order_state SET control = 'NW' WHERE accession = ? RETURNING *", [st.accession])[0];
+    if (st.control === 'CA') {
+        notice(c, 'not sent', st.accession + ' NW', st.accession + ': NW not sent, order ' + st.placer +
+            (late ? ' left the worklist, and its images have arrived' : ' was cancelled in the EMR'));
+    }
     return st;
 }
 
-// Change (XO) or cancel (CA) what was ordered before; change: fields of the content. The same again: nothing happens.
+// Change (XO) or cancel (CA) what was ordered before; change: fields of the content. The same again: nothing happens. What the rule decided holds
+// for the order as it was then (seen), and not when images have arrived meanwhile.
 function changeOrder(action) {
     return dbTx('filler', function (c) {
         var st = dbQuery(c, 'SELECT * FROM order_state WHERE placer = ? AND code = ? AND occ = ? FOR UPDATE', [action.placer, action.code, action.occ])[0];
         if (!st) throw 'no such order: ' + action.placer + ' ' + action.code + ' ' + action.occ;
         if (st.control === 'CA' || action.control === 'XO' && !applyChange(st, action.change)) return 'done before';
-        st = dbQuery(c, 'UPDATE order_state SET control = ?, content = ?, seen = seen + 1, updated = now() WHERE accession = ? RETURNING *', [action.control, st.content, st.accession])[0];
+        if (action.expired && (st.seen !== action.seen || st.images_at !== null)) return 'changed meanwhile';
+        st = dbQuery(c, 'UPDATE order_state SET control = ?, content = ?, expired = ?, seen = seen + 1, updated = now() WHERE accession = ? RETURNING *',
+            [action.control, st.content, action.control === 'CA' ? action.expired : st.expired, st.accession])[0];
         routeOrm(st, patientGet(c, st.pid), action.control);            // before the commit: what was not handed on is not noted as told
         return action.control + ' ' + st.accession + ': ' + action.why;
     });

@@ -1,15 +1,42 @@
 // The EMR tells nobody that an order was cancelled, deleted or changed (openemr.md §3.2): the orders that are open here are compared with
 // its tables. Absence alone never cancels, it needs a trace.
 
-// Rows for the database reader: one action each. No EMR knows the orders of the lab's own proof.
+var LEAVING_ROWS = 50;                               // in one poll: the first one of an old lab may find thousands
+
+// Rows for the database reader: one action each. While the EMR cannot be read, nothing is cancelled.
 function pollOrders() {
-    return emrPoll(function () {
-        var open = dbTx('filler', function (c) {
-                return dbQuery(c, 'SELECT * FROM order_state WHERE placer IN ' +
-                    "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL AND pid <> ?) ORDER BY placer, code, occ", [$cfg('verify_patient')]);
-            }), plan = reconcile(open, readEmrOrders(open));
-        dbTx('filler', function (c) { limitCancels(c, plan, Number($cfg('cancel_limit'))); });
-        return plan.actions.map(function (action) { return { json: JSON.stringify(action) }; });
+    var rows = emrPoll(pollChanges);
+    rows.addAll(readerRows(pollWorklist().map(actionRow)));
+    return rows;
+}
+
+function actionRow(action) { return { json: JSON.stringify(action) }; }
+
+// No EMR knows the orders of the lab's own proof.
+function pollChanges() {
+    var open = dbTx('filler', function (c) {
+            return dbQuery(c, 'SELECT * FROM order_state WHERE placer IN ' +
+                "(SELECT placer FROM order_state WHERE control <> 'CA' AND images_at IS NULL AND pid <> ?) ORDER BY placer, code, occ", [$cfg('verify_patient')]);
+        }), plan = reconcile(open, readEmrOrders(open));
+    dbTx('filler', function (c) { limitCancels(c, plan, Number($cfg('cancel_limit'))); });
+    return plan.actions.map(actionRow);
+}
+
+// Orders whose patient never came leave the worklist: nothing has happened to them for mirth_worklist_days, and their start is as long ago. A
+// start in the past is no reason alone, for somebody may just have typed it.
+function pollWorklist() {
+    var days = Number($cfg('worklist_days') || 0);
+    if (days === 0) return [];
+    return dbTx('filler', function (c) {
+        return dbQuery(c, "SELECT *, content::json->>'start' AS start FROM order_state WHERE control <> 'CA' AND images_at IS NULL " +
+            'AND updated < now() - make_interval(days => ?::int) ' +
+            "AND content::json->>'start' < to_char(now() AT TIME ZONE ? - make_interval(days => ?::int), 'YYYYMMDDHH24MISS') " +
+            "ORDER BY content::json->>'start', accession LIMIT ?::int", [days, $cfg('time_zone'), days, LEAVING_ROWS]);
+    }).map(function (row) {
+        var why = 'planned for ' + row.start.replace(/^(....)(..)(..).*/, '$1-$2-$3') + ', and nobody came for ' + days + ' days', action = actionOf(row, 'CA', {}, why);
+        action.expired = why;
+        action.seen = row.seen;
+        return action;
     });
 }
 

@@ -123,6 +123,16 @@ def stopped(service: str, lab: Lab) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def exchange_closed(lab: Lab) -> Iterator[dict[str, Any]]:
+    """The folder of results is closed to the group by which others write there."""
+    lab.inside("openemr", "chmod", "2700", "/hl7/inbox")
+    try:
+        yield {}
+    finally:
+        lab.inside("openemr", "chmod", "2770", "/hl7/inbox")
+
+
+@contextmanager
 def worklist_missing(lab: Lab) -> Iterator[dict[str, Any]]:
     """The archive's configuration has no AE of the worklist's title."""
     try:
@@ -283,6 +293,11 @@ BREAKS = {
         partial(stopped, "ohif"),
         f"{WEB} or {DICOM}",
         {"viewer page is served": "answered 503", "viewer asks its own origin for images": "app-config.js does not name"},
+    ),
+    "exchange folder closed": Break(
+        exchange_closed,
+        "test_emr",
+        {"exchange folders belong to both": "exchange folders with another owner, group or mode .*: /hl7/inbox 1000 1000 2700"},
     ),
     "password that everybody knows": Break(
         everybody_knows_a_password,

@@ -7,7 +7,7 @@ channelMap.put('arcHost', '');
 channelMap.put('guard', '');
 try {
     why = dbTx('filler', function (c) { return refresh(c, hl7Parse(text), control, ref); });
-    if (why === '' && control !== '') why = whyNotSent(control, mwlState(sourceMap.get('uid')));
+    if (why === '' && control !== '') why = whyNotSent(control, mwlState(sourceMap.get('uid')), String(sourceMap.get('expired') || '') !== '');
     if (why.indexOf('not sent') > 0) dbTx('filler', function (c) { notice(c, 'not sent', ref + ' ' + control, ref + ': ' + why); });
     if (why !== '') sinkDone();
     lost = why === '' ? whyLost(text) : '';
