@@ -56,7 +56,6 @@ class Department:
     reports: Address
     failed: Counter[str] = field(default_factory=Counter)
     closed: threading.Event = field(default_factory=threading.Event)
-    _listed: dict[str, Row] = field(default_factory=dict)
 
     def _again(self, who: str, until: float, error: Exception) -> None:
         self.failed[who] += 1
@@ -64,17 +63,17 @@ class Department:
             raise AssertionError(f"the {who} has given up: {error}") from error
 
     def _on_worklist(self, order: Order) -> Row:
-        """Wait for an order's worklist row; the list is read again when it is not on the last one."""
+        """Wait for an order's worklist row."""
+        found: list[Row] = []
 
         def complaint() -> str:
             assert not self.closed.is_set(), f"closed before order {order.number} was on the worklist"
-            if str(order.number) not in self._listed:
-                rows = self.clinic.modality.worklist()
-                self._listed = {row.item.PlacerOrderNumberImagingServiceRequest: row for row in rows}
-            return "" if str(order.number) in self._listed else f"order {order.number} is not on the worklist"
+            rows = self.clinic.modality.worklist(PatientID=order.person.number)
+            found[:] = [row for row in rows if row.item.PlacerOrderNumberImagingServiceRequest == str(order.number)]
+            return "" if found else f"order {order.number} is not on the worklist"
 
-        wait_for(complaint, PATIENCE_SECONDS, pause=2)
-        return self._listed[str(order.number)]
+        wait_for(complaint, PATIENCE_SECONDS)
+        return found[0]
 
     def image(self, orders: Sequence[Order], with_pdf: int = 0) -> Iterator[Done]:
         """Do the orders in turn, each when it is on the worklist: step started, an image stored, step completed. Yield each.
