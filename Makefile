@@ -39,6 +39,10 @@ deploy: venv ## Deploy and configure the lab LAB=<inventory>
 verify: venv ## Prove the lab LAB=<inventory>
 	$(ANSIBLE) playbooks/verify.yml
 
+.PHONY: pictures
+pictures: ## Take the README's pictures from the demo's last journey
+	cp $(addprefix .cache/verify/demo/,emr-menu.png worklist.png viewer-from-order-page.png report-in-the-chart.png) docs/images/
+
 .PHONY: refused reprocess close
 refused: venv ## List the refused messages and notices of the lab LAB=<inventory>
 	$(ANSIBLE) playbooks/refused.yml

@@ -11,7 +11,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -247,7 +247,8 @@ def openemr(browser: BrowserContext, lab: Lab, emr_database: EmrDatabase) -> Ite
         pytest.skip("the EMR's REST, by which patients are registered, is off (openemr_api)")
     assert browser.browser is not None
     context = browser.browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900})
-    session = OpenEmr(context, lab.emr, os.environ.get("LAB_EMR_PASSWORD", ""), emr_database)
+    access = replace(lab.emr, user=os.environ.get("LAB_EMR_USER") or lab.emr.user)
+    session = OpenEmr(context, access, os.environ.get("LAB_EMR_PASSWORD", ""), emr_database)
     session.log_in()
     yield session
     context.close()

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import BrowserContext
+
 from .compare import frames_of, read
 from .lab import Lab
+from .modality import Row
 from .openemr import OpenEmrCharts, Registered
 from .phantoms import Study
 from .web import DicomWeb
@@ -48,6 +52,25 @@ def write(lab: Lab, patient: Registered, order: int, studies: dict[str, Study], 
         "pdf": hashlib.sha256(pdf).hexdigest(),
     }
     file_of(lab).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def picture_of_worklist(browser: BrowserContext, rows: Iterable[Row], path: Path) -> None:
+    """Keep a picture of worklist rows, as C-FIND gave them."""
+    heads = ("Patient", "ID", "Born", "Accession number", "Procedure", "Modality", "Station", "Start")
+    cells = [
+        (
+            *(row.item.PatientName, row.item.PatientID, row.item.PatientBirthDate, row.item.AccessionNumber),
+            *(row.item.RequestedProcedureDescription, row.step.Modality, row.step.ScheduledStationAETitle),
+            f"{row.step.ScheduledProcedureStepStartDate} {row.step.ScheduledProcedureStepStartTime[:6]}",
+        )
+        for row in rows
+    ]
+    table = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in line)}</tr>" for line in [heads, *cells])
+    style = "body { font: 16px sans-serif } table { border-collapse: collapse } td { border: 1px solid #bbb; padding: 6px 10px }"
+    page = browser.new_page()
+    page.set_content(f"<style>{style} tr:first-child {{ font-weight: bold; background: #eee }}</style><table>{table}</table>")
+    page.locator("table").screenshot(path=path)
+    page.close()
 
 
 def lost(record: dict[str, Any], dicomweb: DicomWeb) -> list[str]:

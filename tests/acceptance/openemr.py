@@ -17,6 +17,7 @@ from playwright.sync_api import APIResponse, BrowserContext, Page
 
 from .emr_database import EmrDatabase, literal
 from .lab import EmrAccess
+from .viewer import go
 
 CLIENT = "pacs-emr verification"
 SCOPES = "openid offline_access api:oemr user/patient.read user/patient.write user/encounter.read user/encounter.write"
@@ -287,7 +288,7 @@ class OpenEmr(OpenEmrCharts):
         """A tab on a page of the EMR."""
         tab = self._browser.new_page()
         try:
-            tab.goto(self._access.url + path)
+            go(tab, self._access.url + path)
             yield tab
         finally:
             tab.close()

@@ -86,7 +86,10 @@ def examination(order: Order, clinic: Clinic) -> Examination:
     return Examination(order, clinic.rows(order))
 
 
-def test_each_procedure_is_one_worklist_row_with_its_keys(examination: Examination, clinic: Clinic, lab: Lab, lab_engine: Engine) -> None:
+def test_each_procedure_is_one_worklist_row_with_its_keys(
+    examination: Examination, clinic: Clinic, lab: Lab, lab_engine: Engine, browser: BrowserContext
+) -> None:
+    journey.picture_of_worklist(browser, examination.rows.values(), lab.artifacts / "worklist.png")
     table = {procedure.code: procedure for procedure in lab_engine.procedures}
     for code, row in examination.rows.items():
         item, step, wanted = row.item, row.step, table[code]

@@ -87,3 +87,31 @@ def test_engine_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
     for (user, password), code, said in tried(inside, "mirth", login, [("admin", password) for password in [*WELL_KNOWN, "mirth", ""]]):
         assert said != "200", f"the engine lets {user} in with the well-known password {password!r}"
         assert (code, said) == (0, "401"), f"cannot try passwords of {user} on the engine: it answers {said!r}"
+
+
+@pytest.mark.proves("openemr-db")
+def test_database_of_the_emr_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
+    """The names are those of the product's example (openemr.md §5), and the engine's account."""
+    if lab.host_of("openemr-db") is None:
+        pytest.skip("no host of the lab runs the EMR's database")
+    address = next(iter(inside.inspect("openemr-db")["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    accounts = [(user, password) for user in ("root", "openemr", "imaging_ro") for password in sorted({*WELL_KNOWN, user, "openemr"})]
+    login = f'MYSQL_PWD="$password" mariadb --host={address} --user="$user" --skip-ssl-verify-server-cert --execute="select 1"'
+    for (user, password), code, said in tried(inside, "openemr-db", login, accounts):
+        assert code != 0, f"openemr-db lets {user} in with the well-known password {password!r}"
+        assert "Access denied" in said, f"cannot try passwords of {user} on openemr-db: {said}"
+
+
+@pytest.mark.proves("openemr")
+def test_emr_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
+    """Two only: the EMR locks an account after twenty in an hour (openemr.md §5)."""
+    if lab.host_of("openemr") is None:
+        pytest.skip("no host of the lab runs the EMR")
+    login = (
+        "curl -sk --noproxy '*' -m 20 -o /dev/null -w '%{http_code}' -d new_login_session_management=1 -d languageChoice=1"
+        ' --data-urlencode "authUser=$user" --data-urlencode "clearPass=$password"'
+        " 'https://localhost/interface/main/main_screen.php?auth=login&site=default'"
+    )
+    for (user, password), code, said in tried(inside, "openemr", login, [("admin", "pass"), ("admin", "admin")]):
+        assert said != "302", f"the EMR lets {user} in with the well-known password {password!r}"
+        assert (code, said) == (0, "200"), f"cannot try passwords of {user} on the EMR: it answers {said!r}"

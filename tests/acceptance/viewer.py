@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Response, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from .lab import DEFAULT_BROWSER
@@ -62,6 +62,16 @@ def chromium(executable: str) -> Iterator[BrowserContext]:
             browser.close()
 
 
+def go(page: Page, url: str) -> Response | None:
+    """Go to an address; once more where the networks of this machine changed meanwhile, which a container that starts is enough for."""
+    try:
+        return page.goto(url)
+    except BrowserError as error:
+        if "ERR_NETWORK_CHANGED" not in error.message:
+            raise
+        return page.goto(url)
+
+
 class Viewer:
     """One tab on the lab's viewer."""
 
@@ -82,7 +92,7 @@ class Viewer:
     def open(self, path: str) -> None:
         """Go to a page. Raises AssertionError when it does not load."""
         try:
-            answer = self._page.goto(f"{self._url}{path}")
+            answer = go(self._page, f"{self._url}{path}")
         except BrowserError as error:
             raise AssertionError(f"the viewer's page {self._url}{path} does not load: {error.message.splitlines()[0]}") from error
         assert answer is not None

@@ -17,6 +17,7 @@ from .support import (
     DOCUMENTS,
     IMAGE,
     ROOT,
+    SELF_SIGNED,
     Browser,
     Emr,
     mode,
@@ -29,6 +30,7 @@ from .support import (
     wait_until_up,
 )
 
+pytestmark = SELF_SIGNED
 SITES = f"{ROOT}/sites"
 CONFIG = f"{SITES}/default/sqlconf.php"
 

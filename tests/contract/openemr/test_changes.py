@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from .support import Browser, Emr, Rest, only_standin
+from .support import SELF_SIGNED, Browser, Emr, Rest, only_standin
+
+pytestmark = SELF_SIGNED
 
 
 def updated(emr: Emr, pid: int) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .support import ADMIN_PASSWORD, DOCUMENTS, ROOT, Browser, Emr, Page, Rest, only_standin
+from .support import ADMIN_PASSWORD, DOCUMENTS, ROOT, SELF_SIGNED, Browser, Emr, Page, Rest, only_standin
 
+pytestmark = SELF_SIGNED
 MENUS = f"{DOCUMENTS}/custom_menus/patient_menus"
 ENTRY = (
     '{"label":"Imaging (OHIF)","menu_id":"ohif_imaging","target":"main","url":"https://ohif.example.org/?mrn=","pid":"true",'
@@ -191,8 +192,8 @@ def test_new_user_gets_the_menu_of_the_form(emr: Emr, admin: Browser) -> None:
     assert emr.sql("SELECT patient_menu_role, active FROM users WHERE username = 'clerk'") == [["standard", "1"]]
     clerk = emr.browser("clerk", "Clerk.Secret_4")
     # The front office sees charts, not results.
-    page = clerk.get("/interface/orders/single_order_results.php", orderid=1).text
-    assert "not authorized" in page.lower()
+    refused = clerk.get("/interface/orders/single_order_results.php", orderid=1).text
+    assert "not authorized" in refused.lower()
     assert emr.php("$_SESSION['authUser'] = 'clerk'; foreach ([['patients', 'demo'], ['patients', 'med'], ['admin', 'super']] as [$a, $b]) "
                    "echo (int)OpenEMR\\Common\\Acl\\AclMain::aclCheckCore($a, $b);") == "100"  # fmt: skip
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from .support import Browser, Emr, Rest, mode
+from .support import SELF_SIGNED, Browser, Emr, Rest, mode
 
+pytestmark = SELF_SIGNED
 CT, XR = "CTHEAD", "XRCHEST"
 
 

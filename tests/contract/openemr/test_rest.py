@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .support import SCOPES, Emr, Rest
+from .support import SCOPES, SELF_SIGNED, Emr, Rest
+
+pytestmark = SELF_SIGNED
 
 
 def test_registration_and_token(emr: Emr) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from .support import DOCUMENTS, Browser, Emr, Rest
+from .support import DOCUMENTS, SELF_SIGNED, Browser, Emr, Rest
 
+pytestmark = SELF_SIGNED
 numbers = itertools.count(1)
 POLL = (
     "$_SESSION['authUser'] = 'admin'; $_SESSION['authProvider'] = 'Default'; $info = []; "

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from waiting import wait_for
 
-from .support import DOCUMENTS, ROOT, Browser, Emr, Page
+from .support import DOCUMENTS, ROOT, SELF_SIGNED, Browser, Emr, Page
 
+pytestmark = SELF_SIGNED
 RUNNER = f"{ROOT}/library/ajax/execute_background_services.php"
 FOLDER = f"{DOCUMENTS}/local"
 

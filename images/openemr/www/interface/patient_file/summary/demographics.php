@@ -37,8 +37,10 @@ if (!$patient) {
 (new PatientMenuRole())->displayHorizNavBarMenu();
 needRight('patients', 'demo', 'Demographics');
 echo "<table id='DEM'>\n";
-foreach (['pid', 'pubpid', 'lname', 'fname', 'mname', 'DOB', 'sex', 'street', 'postal_code', 'city', 'state', 'phone_home'] as $column) {
-    echo '<tr><th>' . text($column) . '</th><td>' . text($patient[$column]) . "</td></tr>\n";
+$labels = ['pubpid' => 'External ID', 'lname' => 'Last Name', 'fname' => 'First Name', 'mname' => 'Middle Name', 'DOB' => 'DOB', 'sex' => 'Sex',
+    'street' => 'Address', 'postal_code' => 'Postal Code', 'city' => 'City', 'state' => 'State', 'phone_home' => 'Home Phone'];
+foreach ($labels as $column => $label) {
+    echo '<tr><th>' . xlt($label) . '</th><td id="text_' . attr($column) . '">' . text($patient[$column]) . "</td></tr>\n";
 }
 echo "</table>\n<h3>" . xlt('Encounters') . "</h3>\n<ul>\n";
 $rows = sqlStatement('SELECT encounter, date, reason FROM form_encounter WHERE pid = ? ORDER BY date DESC, encounter DESC', [$pid]);
