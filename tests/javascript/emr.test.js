@@ -288,8 +288,12 @@ test('the guard asks before every order, and waits while it cannot ask', functio
     equal([runStep('archive/guard.js'), String($('arcHost'))], [true, 'arc']);
 });
 
-function again(text, map, st, p) {
-    database(function (sql) { return /FROM order_state/.test(sql) ? st ? [st] : [] : /FROM patient/.test(sql) && p ? [p] : []; });
+function again(text, map, st, p, burnt) {
+    database(function (sql) {
+        if (/FROM order_state/.test(sql)) return st ? [st] : [];
+        if (/FROM feed_seen/.test(sql)) return burnt ? [{ id: '1', hash: 'merged into 4' }] : [];
+        return /FROM patient/.test(sql) && p ? [p] : [];
+    });
     mwlState = function () { return ''; };
     mirth.raw = text;
     map.reprocessed = true;
@@ -323,8 +327,9 @@ test('an order that was changed since is not sent, also where its message is rec
 test('a patient who is sent again is the one of now, or nobody', function () {
     var text = 'MSH|^~\\&|A|B|C|D|20260101||ADT^A08^ADT_A01|1|P|2.5.1\rPID|1||1||Old^Name\r', now = { pid: '1', name: 'New^Name', dob: '', sex: '' };
     equal(again(text, { ref: 'patient 1' }, null, now), [true, '', 'PID|1||1^^^LABHOSP&2.25.117205934481166&ISO^MR||New^Name']);
-    equal(again(text, { ref: 'patient 1' }, null, null).slice(0, 2), [false, 'superseded']);
-    equal(again(text.replace('A08', 'A40'), { ref: 'patient 3 into 1' }, null, null), [true, '', 'PID|1||1||Old^Name']);
+    equal(again(text, { ref: 'patient 1' }, null, null, true).slice(0, 2), [false, 'superseded']);
+    equal(again(text.replace('A08', 'A40'), { ref: 'patient 3 into 1' }, null, null, true), [true, '', 'PID|1||1||Old^Name']);
+    equal(again(text.replace('A08', 'A04'), { ref: 'patient 1' }, null, null), [true, '', 'PID|1||1||Old^Name']);      // the row is not committed yet
     now.name = 'A\\T\\B';
     equal(again('MSH|^~\u0007&|A|B|C|D|20260101||ORU^R01|1|P|2.5.1\rPID|1||1||Old^Name\r', { ref: 'ACC1' }, { pid: '1', seen: '1' }, now)[2].split('|')[5], 'A\u0007T\u0007B');
 });

@@ -49,13 +49,14 @@ function whyNotSent(control, state, expired) {
     return control === 'CA' && state === '' ? 'no row to cancel' : '';
 }
 
-// Why a message is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient. A change may come here before it
-// is committed: an older row says nothing.
+// Why a message is not wanted any more, '' when it is. Leaves the patient as he is known now to withPatient. A message may come here before what
+// it tells is committed, so neither a row that is older says anything nor one that is missing.
 function refresh(c, m, control, ref) {
-    var st = dbQuery(c, 'SELECT * FROM order_state WHERE accession = ?', [ref])[0], pid = st ? st.pid : hl7Text(m, hl7First(m, 'PID'), 3, 1), p = patientGet(c, pid);
+    var st = dbQuery(c, 'SELECT * FROM order_state WHERE accession = ?', [ref])[0], pid = st ? st.pid : hl7Text(m, hl7First(m, 'PID'), 3, 1), p = patientGet(c, pid),
+        gone = /^A0[48]$/.test(hl7Text(m, m.segs[0], 9, 2)) && seenOf(c, 'burnt', [pid])[pid];
     channelMap.put('patient', p ? pidLine(p) : '');
     if (control !== '' && st && !(control === 'CA' && st.control === 'CA') && Number(st.seen) > Number(sourceMap.get('seen'))) return 'superseded: ' + ref + ' was ordered or changed again since';
-    return /^A0[48]$/.test(hl7Text(m, m.segs[0], 9, 2)) && !p ? 'superseded: patient ' + pid + ' was merged or deleted since' : '';
+    return gone ? 'superseded: patient ' + pid + ' was ' + gone + ' since' : '';
 }
 
 function withPatient(text, line) {

@@ -59,8 +59,9 @@ def begun(lab: Lab) -> str:
 
 def test_interrupted_container_says_that_it_cannot_boot_again(lab: Lab, begun: str) -> None:
     assert "was interrupted" in begun
-    (way,) = re.findall(r"docker (compose up -d --force-recreate openemr)", begun)
-    lab.server.check_output(f"cd /opt/pacs-emr && docker {way}")
+    way = re.search(r"docker compose up -d --force-recreate openemr", begun)
+    assert way
+    lab.server.check_output(f"cd /opt/pacs-emr && {way[0]}")
 
 
 def test_new_container_says_that_the_database_is_half_filled_and_how_to_begin_again(lab: Lab, begun: str) -> None:
