@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import UID, generate_uid
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom makes these names at import
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -26,6 +28,8 @@ from .lab import DicomPort
 # Known in no lab's tables; C-STORE and C-FIND need no entry (dcm4chee.md §2.2).
 CALLING = "VERIFY"
 SUCCESS = 0x0000
+# PS3.4 J.3.5.
+COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
 PENDING = (0xFF00, 0xFF01)
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
 
@@ -62,14 +66,19 @@ class Archive:
 
     @contextmanager
     def associate(
-        self, contexts: Sequence[PresentationContext], called: str | None = None, port: int | None = None, stored_here: Sequence[str] = ()
+        self,
+        contexts: Sequence[PresentationContext],
+        called: str | None = None,
+        port: int | None = None,
+        stored_here: Sequence[str] = (),
+        calling: str = CALLING,
     ) -> Iterator[Association]:
         """Yield an established association; `stored_here` are SOP classes that the archive may send back on it (C-GET).
 
         Raises RefusedError with the peer's reason, or NoAnswerError.
         """
         called, port = called or self.where.ae_title, port or self.where.port
-        ae = AE(CALLING)
+        ae = AE(calling)
         ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = CONNECT_SECONDS, 30, ANSWER_SECONDS, ANSWER_SECONDS
         association = ae.associate(
             self.where.host, port, list(contexts), called, ext_neg=[build_role(sop_class, scp_role=True) for sop_class in stored_here]
@@ -147,9 +156,26 @@ class Archive:
                     raise RefusedError(f"C-GET at {self.where} ended with {_said(status)}")
         return received
 
+    def commit(self, objects: Sequence[Dataset], calling: str) -> None:
+        """Ask, as an AE of the lab's table, for storage commitment of objects (PS3.4 annex J); the result comes to that AE's port.
+
+        Raises AssertionError when the request is not taken.
+        """
+        request = Dataset()
+        request.TransactionUID = generate_uid(prefix=None)
+        request.ReferencedSOPSequence = Items()
+        for one in objects:
+            item = Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+            request.ReferencedSOPSequence.append(item)
+        with self.associate([build_context(StorageCommitmentPushModel)], calling=calling) as association:
+            status, _ = association.send_n_action(request, 1, StorageCommitmentPushModel, COMMITMENT_INSTANCE)
+        code = status_of(status, "N-ACTION for storage commitment", self.where)
+        assert code == SUCCESS, f"the archive answers a request for storage commitment with {code:04X}"
+
 
 class Receiver:
-    """A storage SCP of the suite's own, the target of C-MOVE."""
+    """A storage SCP of the suite's own, the target of C-MOVE and of storage commitment's results."""
 
     def __init__(self, ae_title: str, bind: str, port: int) -> None:
         self._ae = AE(ae_title)
@@ -157,16 +183,24 @@ class Receiver:
         for context in AllStoragePresentationContexts:
             self._ae.add_supported_context(context.abstract_syntax or "", ALL_TRANSFER_SYNTAXES)
         self._ae.add_supported_context(Verification)
+        self._ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
         self._where = (bind, port)
         self.received: list[Dataset] = []
+        # Event information of each result.
+        self.committed: list[Dataset] = []
 
     @contextmanager
     def listening(self) -> Iterator[Receiver]:
         """Listen meanwhile; while another run of the suite does, wait. Raises AssertionError when the port stays taken."""
 
+        handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_C_STORE, _keep(self.received)),
+            (evt.EVT_N_EVENT_REPORT, _note(self.committed)),
+        ]
+
         def complaint() -> str:
             try:
-                self._ae.start_server(self._where, block=False, evt_handlers=[(evt.EVT_C_STORE, _keep(self.received))])
+                self._ae.start_server(self._where, block=False, evt_handlers=handlers)
             except OSError as error:
                 bind, port = self._where
                 return f"the suite cannot listen at {bind}:{port} as {self._ae.ae_title}: {error.strerror}"
@@ -188,6 +222,14 @@ def _keep(received: list[Dataset]) -> Callable[[evt.Event], int]:
         with lock:
             received.append(obj)
         return SUCCESS
+
+    return handle
+
+
+def _note(results: list[Dataset]) -> Callable[[evt.Event], tuple[int, None]]:
+    def handle(event: evt.Event) -> tuple[int, None]:
+        results.append(event.event_information)
+        return SUCCESS, None
 
     return handle
 

@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext
 from waiting import wait_for
 
 from . import hl7v2, journey
+from .dimse import Receiver
 from .emr import Order, Person, Procedure
 from .lab import Address, Engine, Lab
 from .openemr import OpenEmr, Registered
@@ -145,6 +146,21 @@ def test_images_are_in_the_ordered_study_of_the_patient(done: dict[str, Study], 
         (study,) = dicomweb.search("/studies", StudyInstanceUID=row.item.StudyInstanceUID, includefield="00080050")
         assert value(study, "00100020") == examination.order.person.number
         assert value(study, "00080050") == row.item.AccessionNumber
+
+
+@pytest.mark.proves("arc")
+def test_the_archive_commits_itself_to_the_images(done: dict[str, Study], clinic: Clinic, lab: Lab) -> None:
+    """Step 11: what a scanner waits for before it deletes its own."""
+    target = lab.move_destination
+    if target is None:
+        pytest.skip("lab_ae_table has no entry as which the suite may listen (lab_verify_ae_title)")
+    objects = [one for study in done.values() for one in study.objects]
+    with Receiver(target.ae_title, target.bind, target.port).listening() as receiver:
+        clinic.archive.commit(objects, target.ae_title)
+        wait_for(lambda: "" if receiver.committed else "no result of storage commitment", 2 * EFFECT_SECONDS)
+    (result,) = receiver.committed
+    assert "FailedSOPSequence" not in result
+    assert {one.ReferencedSOPInstanceUID for one in result.ReferencedSOPSequence} == {one.SOPInstanceUID for one in objects}
 
 
 def test_the_chart_says_that_images_are_available(
