@@ -6,7 +6,6 @@ Sources: openemr.md §3.2 and §7.4 (both generators, verified by running), §3.
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,17 +98,10 @@ class Emr:
         self.database = database
 
     def _shell(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> bytes:
-        """Run a script in the engine's container.
-
-        `again`: it only reads, so where it ends without a word it is asked once more, with a warning.
-        """
-        done = self._inside.run(
-            "mirth", "setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc", script, "sh", *arguments, stdin=stdin
-        )
+        """Run a script in the engine's container; `again` as in Inside.run."""
+        as_owner = ("setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc")
+        done = self._inside.run("mirth", *as_owner, script, "sh", *arguments, stdin=stdin, again=again)
         said = done.stderr.decode("utf-8", "replace").strip()
-        if again and done.returncode != 0 and not said:
-            warnings.warn(f"in the engine's container: exit {done.returncode} without a word, asked again: {script[:80]}", stacklevel=2)
-            return self._shell(script, *arguments)
         assert done.returncode == 0, f"in the engine's container: exit {done.returncode}: {said or 'no word'}: {script[:80]}"
         return done.stdout
 

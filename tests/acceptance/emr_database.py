@@ -34,16 +34,17 @@ class EmrDatabase:
         self._inside = inside
         self._name: list[str] = []
 
-    def _client(self, script: str, *database: str) -> list[str]:
-        done = self._inside.run("openemr-db", "sh", "-euc", CLIENT, "sh", *database, stdin=script.encode())
+    def _client(self, script: str, *database: str, again: bool) -> list[str]:
+        done = self._inside.run("openemr-db", "sh", "-euc", CLIENT, "sh", *database, stdin=script.encode(), again=again)
         assert done.returncode == 0, f"the EMR's database: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
         return done.stdout.decode().splitlines()
 
     def sql(self, *statements: str) -> list[str]:
         """Run statements in one transaction; return the lines of the answers. Raises AssertionError."""
-        self._name = self._name or self._client(FIND)
+        self._name = self._name or self._client(FIND, again=True)
         assert len(self._name) == 1, f"the EMR's tables are in {len(self._name)} databases, not in one: {', '.join(self._name)}"
-        return self._client("".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT")), *self._name)
+        script = "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
+        return self._client(script, *self._name, again=all(statement.startswith("SELECT") for statement in statements))
 
     def rows(self, columns: dict[str, str], rest: str) -> list[dict[str, Any]]:
         """Return what `SELECT <columns> <rest>` finds; columns are names and expressions."""

@@ -54,7 +54,8 @@ class EngineInside:
         self._inside = inside
 
     def _sql(self, statement: str) -> list[str]:
-        done = self._inside.run("mirth-db", "psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc", statement)
+        client = ("psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc")
+        done = self._inside.run("mirth-db", *client, statement, again=statement.startswith("SELECT"))
         assert done.returncode == 0, f"the Order Filler's database: {done.stderr.decode('utf-8', 'replace').strip()}"
         return done.stdout.decode().splitlines()
 
@@ -103,7 +104,7 @@ class EngineInside:
 
     def _get(self, path: str) -> list[dict[str, Any]]:
         """Return what a list of the API holds. Raises AssertionError when it does not answer."""
-        done = self._inside.run("mirth", "bash", "-c", API, "verify", path)
+        done = self._inside.run("mirth", "bash", "-c", API, "verify", path, again=True)
         assert done.returncode == 0, f"the engine's API: {done.stderr.decode('utf-8', 'replace').strip()}"
         # An empty list is null, one of a single thing is that thing (mirth.md §2.1).
         (held,) = (json.loads(done.stdout)["list"] or {"nothing": []}).values()
@@ -140,6 +141,6 @@ class EngineInside:
 
     def left_files(self) -> list[str]:
         """Return order files that the engine does not take, and refused ones whose reason is missing, both older than five minutes."""
-        done = self._inside.run("mirth", "setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc", LEFT)
+        done = self._inside.run("mirth", "setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc", LEFT, again=True)
         assert done.returncode == 0, f"in the engine's container: {done.stderr.decode('utf-8', 'replace').strip()}"
         return done.stdout.decode("utf-8", "replace").splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -90,14 +91,20 @@ class Inside:
         return found[0]
 
     def run(
-        self, service: str, *command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        self, service: str, *command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, again: bool = False
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command in a service's container; the exit code is the caller's to judge."""
+        """Run a command in a service's container; the exit code is the caller's to judge.
+
+        `again`: it only reads, so where it ends without a word, as has been seen once in a while, it is run once more, with a warning.
+        """
         host = self.host(service)
         variables = [word for name, content in (env or {}).items() for word in ("--env", f"{name}={content}")]
-        return self.docker(
-            host, "exec", "--interactive", *variables, self.container(service), *command, stdin=stdin, check=False, timeout=120
-        )
+        words = ("exec", "--interactive", *variables, self.container(service), *command)
+        done = self.docker(host, *words, stdin=stdin, check=False, timeout=120)
+        if again and done.returncode != 0 and not done.stdout and not done.stderr:
+            warnings.warn(f"in {service}: exit {done.returncode} without a word, run again: {' '.join(command)[:80]}", stacklevel=2)
+            done = self.docker(host, *words, stdin=stdin, check=False, timeout=120)
+        return done
 
     def wait_healthy(self, *services: str, seconds: float = START_SECONDS) -> None:
         """Wait until services are healthy. Raises AssertionError with what the last health checks said."""
