@@ -347,6 +347,11 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
         for name in ("openemr_pdf_max_mb", "openemr_poll_seconds", "openemr_log_days")
         if int(variables[name]) < 1
     ]
+    # What the importer allows itself (imaging.php), and as much for the rest.
+    needed = int(variables["openemr_pdf_max_mb"]) * 12 + 128 + 512
+    if needed > int(variables["openemr_memory_mb"]):
+        what = f"takes {needed} MiB, and openemr_memory_mb is {variables['openemr_memory_mb']}"
+        found.append(Finding("openemr_pdf_max_mb", what, "lower it, or raise openemr_memory_mb"))
     return found
 
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from .emr import Order, Person, Procedure
 from .emr_database import EmrDatabase, literal
-from .orders import NUMBERS
 
+# Of every order: nobody looks at the visit.
+ENCOUNTER = "9001"
 SEXES = {"F": "Female", "M": "Male"}
 # HL7's own escapes for its delimiters, as both generators write them (openemr.md §7.4).
 ESCAPES = str.maketrans({"\\": "\\E\\", "&": "\\T\\", "|": "\\F\\", "~": "\\R\\"})
@@ -87,21 +88,23 @@ class Chart:
     # --- orders -----------------------------------------------------------------------------------------------------------------
 
     def order(self, person: Person, *procedures: Procedure, start: str | None = None, urgent: bool = False) -> Order:
-        """Save an order, which is to be transmitted then; `start` is YYYYMMDDHHMMSS in the lab's time."""
-        order = Order(next(NUMBERS), person, procedures, urgent=urgent, start=start or "")
-        number, encounter = order.number, order.encounter
-        lines = ", ".join(f"({number}, {line}, {literal(one.code)}, {literal(one.name)})" for line, one in enumerate(procedures, 1))
-        self._sql(
-            "INSERT INTO procedure_order (procedure_order_id, patient_id, encounter_id, date_collected, order_priority, order_status) "
-            f"VALUES ({number}, {person.number}, {encounter}, {when(start)}, '{'high' if urgent else 'normal'}', 'pending')",
+        """Save an order, which is to be transmitted then; `start` is YYYYMMDDHHMMSS in the lab's time. The EMR numbers it."""
+        lines = ", ".join(f"(@number, {line}, {literal(one.code)}, {literal(one.name)})" for line, one in enumerate(procedures, 1))
+        (number,) = self._sql(
+            "INSERT INTO procedure_order (patient_id, encounter_id, date_collected, order_priority, order_status) "
+            f"VALUES ({person.number}, {ENCOUNTER}, {when(start)}, '{'high' if urgent else 'normal'}', 'pending')",
+            "SET @number = LAST_INSERT_ID()",
             f"INSERT INTO procedure_order_code (procedure_order_id, procedure_order_seq, procedure_code, procedure_name) VALUES {lines}",
-            f"INSERT INTO forms (encounter, form_id, pid, formdir) VALUES ({encounter}, {number}, {person.number}, 'procedure_order')",
+            f"INSERT INTO forms (encounter, form_id, pid, formdir) VALUES ({ENCOUNTER}, @number, {person.number}, 'procedure_order')",
+            "SELECT @number",
         )
-        return order
+        return Order(int(number), person, procedures, encounter=ENCOUNTER, urgent=urgent, start=start or "")
 
     def order_many(self, persons: Sequence[Person], procedure: Procedure, count: int) -> list[Order]:
         """Save many orders at once, of each person in turn, with the provider that the procedure's row in the catalogue names."""
-        orders = [Order(next(NUMBERS), persons[n % len(persons)], (procedure,)) for n in range(count)]
+        free = "SELECT auto_increment FROM information_schema.tables WHERE table_schema = database() AND table_name = 'procedure_order'"
+        first = int(self._sql(free)[0])
+        orders = [Order(first + n, persons[n % len(persons)], (procedure,), encounter=ENCOUNTER) for n in range(count)]
         kind = f"procedure_type = 'ord' AND activity = 1 AND procedure_code = {literal(procedure.code)}"
         (lab,) = self._sql(f"SELECT lab_id FROM procedure_type WHERE {kind}")
         same = f"{lab}, now(), now(), 'normal', 'pending'"

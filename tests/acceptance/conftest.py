@@ -251,6 +251,7 @@ def openemr(browser: BrowserContext, lab: Lab, emr_database: EmrDatabase) -> Ite
     session = OpenEmr(context, access, os.environ.get("LAB_EMR_PASSWORD", ""), emr_database)
     session.log_in()
     yield session
+    session.close()
     context.close()
 
 

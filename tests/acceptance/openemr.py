@@ -91,7 +91,10 @@ class OpenEmrCharts:
             results = self.database.rows(
                 what, f"FROM procedure_result WHERE procedure_report_id = {row['id']} ORDER BY procedure_result_id"
             )
-            text = "\n".join(result["text"] for result in results if not result["document"] and result["code"] != "113014")
+            # The importer ends each line of a text.
+            text = "\n".join(
+                result["text"].removesuffix("\n") for result in results if not result["document"] and result["code"] != "113014"
+            )
             documents = tuple(int(result["document"]) for result in results if result["document"])
             found.append(Report(int(row["line"]), row["status"], text, row["notes"] or "", documents))
         return found
@@ -150,6 +153,10 @@ class OpenEmr(OpenEmrCharts):
         assert answer.ok, f"the EMR's page {path} answers {answer.status}: {text[:300]}"
         return text
 
+    def close(self) -> None:
+        """Leave no client behind that may do anything."""
+        self.database.sql(f"UPDATE oauth_clients SET is_enabled = 0 WHERE client_name = {literal(CLIENT)}")
+
     # --- REST -------------------------------------------------------------------------------------------------------------------
 
     def _rest(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +170,8 @@ class OpenEmr(OpenEmrCharts):
         return data
 
     def _authorize(self) -> str:
-        """Return an access token; the client is registered once for all runs, and enabled, for which there is no interface."""
-        known = f"SELECT client_id FROM oauth_clients WHERE client_name = {literal(CLIENT)} AND is_enabled = 1 LIMIT 1"
+        """Return an access token; the client is registered once, and enabled while a run lasts, for which there is no interface."""
+        known = f"SELECT client_id FROM oauth_clients WHERE client_name = {literal(CLIENT)} LIMIT 1"
         if not self.database.sql(known):
             body = {
                 "application_type": "private",
@@ -176,7 +183,7 @@ class OpenEmr(OpenEmrCharts):
             }
             answer = self._browser.request.post(f"{self._access.url}/oauth2/default/registration", data=body)
             assert answer.ok, f"the EMR registers no client: {answer.status} {answer.text()[:300]}"
-            self.database.sql(f"UPDATE oauth_clients SET is_enabled = 1 WHERE client_id = {literal(answer.json()['client_id'])}")
+        self.database.sql(f"UPDATE oauth_clients SET is_enabled = 1 WHERE client_name = {literal(CLIENT)}")
         (client,) = self.database.sql(known)
         form = {
             "grant_type": "password",
@@ -235,9 +242,7 @@ class OpenEmr(OpenEmrCharts):
         self._open(patient, encounter)
         path = f"{ORDER_FORM}?id={number}"
         sent = self._form(path, keep=True)
-        self.database.sql(f"UPDATE procedure_order SET date_transmitted = NULL WHERE procedure_order_id = {number}")
         self._post(path, sent | {"bn_xmit": "1"})
-        self._assert_transmitted(number)
 
     def _open(self, patient: Registered, encounter: int) -> None:
         self._get(f"{CHART}?set_pid={patient.pid}")

@@ -53,7 +53,8 @@ class Ward:
 
     def tell(self, story: Story) -> Registered:
         """Register, order, image and report. Raises AssertionError where the lab does not follow."""
-        patient = self.openemr.register(story.name, story.born, story.sex, pubpid=story.number)
+        found = self.openemr.find(story.number)
+        patient = found or self.openemr.register(story.name, story.born, story.sex, pubpid=story.number)
         encounter = self.openemr.visit(patient, time.strftime("%Y-%m-%d"))
         procedure = self.procedures[story.procedure % len(self.procedures)]
         number = self.openemr.order(patient, encounter, [procedure.code], "ICD10:R05", "", "")
@@ -82,6 +83,9 @@ def ward(lab: Lab, lab_engine: Engine, openemr: OpenEmr, clinic: Clinic, reports
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.number)
 def test_patient_to_click_through(story: Story, ward: Ward) -> None:
-    patient = ward.openemr.find(story.number) or ward.tell(story)
+    patient = ward.openemr.find(story.number)
+    # Also where a run that was killed left him half-way.
+    if patient is None or story.shown not in ward.openemr.text_of(ward.openemr.imaging_orders(patient)):
+        patient = ward.tell(story)
     page = ward.openemr.imaging_orders(patient)
     wait_for(lambda: "" if story.shown in ward.openemr.text_of(page) else f"the page of {story.name} does not say {story.shown!r}", 60)

@@ -116,7 +116,6 @@ def test_names_and_texts_in_any_script_go_both_ways(
     patient = admit(name)
     examination = examine(patient, name)
     code, row = examination.first
-    assert str(row.item.PatientName).split("=")[-1] in (name, str(row.item.PatientName))
     assert name in str(row.item.PatientName)
     send(reports, oru(lab, examination, *group(examination, code, text("Größe 4 µm, 山田, Ελένη."))))
     (report,) = charted(openemr, examination.order.number, 1)

@@ -104,7 +104,7 @@ def test_database_of_the_emr_takes_no_well_known_password(inside: Inside, lab: L
 
 @pytest.mark.proves("openemr")
 def test_emr_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
-    """Two only: the EMR locks an account after twenty in an hour (openemr.md §5)."""
+    """The product's own alone: the EMR locks an account after twenty failures in an hour (openemr.md §5)."""
     if lab.host_of("openemr") is None:
         pytest.skip("no host of the lab runs the EMR")
     login = (
@@ -112,6 +112,6 @@ def test_emr_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
         ' --data-urlencode "authUser=$user" --data-urlencode "clearPass=$password"'
         " 'https://localhost/interface/main/main_screen.php?auth=login&site=default'"
     )
-    for (user, password), code, said in tried(inside, "openemr", login, [("admin", "pass"), ("admin", "admin")]):
+    for (user, password), code, said in tried(inside, "openemr", login, [("admin", "pass")]):
         assert said != "302", f"the EMR lets {user} in with the well-known password {password!r}"
         assert (code, said) == (0, "200"), f"cannot try passwords of {user} on the EMR: it answers {said!r}"
