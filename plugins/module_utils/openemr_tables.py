@@ -33,7 +33,6 @@ OWN: dict[str, tuple[dict[str, str], list[str]]] = {
             "procedure_order_id": "bigint NOT NULL",
             "procedure_code": "varchar(64) NOT NULL DEFAULT ''",
             "study_uid": "varchar(64) NOT NULL DEFAULT ''",
-            "modalities": "varchar(255) NOT NULL DEFAULT ''",
             "at": "datetime NOT NULL DEFAULT current_timestamp()",
         },
         ["PRIMARY KEY (`accession`)", "KEY `procedure_order_id` (`procedure_order_id`)"],

@@ -98,3 +98,11 @@ def test_database_is_as_the_emr_wants_it(lab: Lab, begun: str) -> None:
     told = sql(lab, f"{collations} WHERE table_schema = {DATABASE} AND table_collation IS NOT NULL").split()
     # A name is told apart by each of its letters (pacs_emr_result), and nothing else has the server's own collation.
     assert set(told) <= {"utf8mb4_general_ci", "utf8mb4_bin"}
+
+
+def test_folders_that_an_interrupted_boot_closed_are_opened_again(lab: Lab, begun: str) -> None:
+    """It leaves every folder of the site without the right to enter it, and a new container has the same volume."""
+    lab.inside("openemr", "sh", "-c", "find sites -exec chmod 600 {} +")
+    compose(lab, "up", "--detach", "--force-recreate", "openemr")
+    lab.wait_until_healthy()
+    lab.deploy_again()
