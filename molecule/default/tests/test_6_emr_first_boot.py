@@ -15,6 +15,8 @@ SITES = "/var/lib/docker/volumes/pacs-emr_oemr-sites/_data/default"
 PLACES = "/run/secrets /etc/openemr"
 # "openemr", in a form that needs no quotes.
 DATABASE = "0x6f70656e656d72"
+TABLES = f"SELECT count(*) FROM information_schema.tables WHERE table_schema = {DATABASE}"
+CLIENT = 'mariadb -uroot -p"$(cat /run/secrets/openemr_db_root)" -Ne'
 
 
 def log(lab: Lab) -> str:
@@ -30,7 +32,7 @@ def wait_until(said: Callable[[], bool], what: str) -> None:
 
 def sql(lab: Lab, statement: str) -> str:
     """Ask the EMR's database; the answer without its last line end."""
-    return lab.inside("openemr-db", "sh", "-c", f'mariadb -uroot -p"$(cat /run/secrets/openemr_db_root)" -Ne "{statement}"').strip()
+    return lab.inside("openemr-db", "sh", "-c", f'{CLIENT} "{statement}"').strip()
 
 
 def compose(lab: Lab, *words: str) -> None:
@@ -44,12 +46,11 @@ def begun(lab: Lab) -> str:
     compose(lab, "rm", "--stop", "--force", "openemr")
     lab.docker("volume", "rm", "pacs-emr_oemr-sites", "pacs-emr_oemr-ssl", "pacs-emr_oemr-logs")
     sql(lab, "DROP DATABASE openemr")
+    # The database stands still with the first tables: a quick installer would be done before it can be killed.
+    held = f'until [ "$({CLIENT} "{TABLES}")" -gt 2 ]; do :; done; {CLIENT} "FLUSH TABLES WITH READ LOCK; SELECT SLEEP(15)"'
+    lab.docker("exec", "--detach", "pacs-emr-openemr-db-1", "sh", "-c", held)
     lab.killed_at("stack : Wait until they are healthy")
-
-    def filling() -> bool:
-        return sql(lab, f"SELECT count(*) FROM information_schema.tables WHERE table_schema = {DATABASE}") != "0"
-
-    wait_for(lambda: "" if filling() else "the EMR does not install itself", SAID_SECONDS, pause=0.05)
+    wait_for(lambda: "" if int(sql(lab, TABLES)) > 2 else "the EMR does not install itself", SAID_SECONDS, pause=0.05)
     lab.docker("kill", "pacs-emr-openemr-1")
     assert not lab.server.file(f"{SITES}/documents/local/installed").exists, "the first boot was over before it was killed"
     lab.docker("start", "pacs-emr-openemr-1")
