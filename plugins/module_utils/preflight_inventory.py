@@ -148,12 +148,16 @@ def basics(variables: Mapping[str, Any], described: Iterable[str]) -> list[Findi
         "lab_project": (r"[a-z0-9][a-z0-9_-]*", "use small letters, digits, _ and -"),
         "arc_storage_path": (r"(/+[^/].*)?", "give a folder from / on, or an empty text for the volume pacs-storage"),
     }
-    found += [
+    return found + misshapen(variables, {name: shape for name, shape in shapes.items() if name in variables})
+
+
+def misshapen(variables: Mapping[str, Any], shapes: Mapping[str, tuple[str, str]]) -> list[Finding]:
+    """Find variables whose text is not of the shape that it must have; ``shapes`` is name → (regular expression, how to put it right)."""
+    return [
         Finding(name, f"'{variables[name]}' cannot be taken", fix)
         for name, (shape, fix) in shapes.items()
-        if name in variables and not re.fullmatch(shape, str(variables[name]))
+        if not re.fullmatch(shape, str(variables[name]))
     ]
-    return found
 
 
 def binds(variables: Mapping[str, Any], here: Mapping[str, Service], host: str) -> list[Finding]:
@@ -300,11 +304,7 @@ def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
         "arc_psu_delay": period,
         "arc_psu_poll": period,
     }
-    found = [
-        Finding(key, f"'{variables[key]}' cannot be taken", fix)
-        for key, (shape, fix) in shapes.items()
-        if not re.fullmatch(shape, str(variables[key]))
-    ]
+    found = misshapen(variables, shapes)
     if variables["arc_hl7_application"] == variables["mirth_hl7_application"]:
         found.append(Finding("mirth_hl7_application", "is also arc_hl7_application", "choose two different names"))
     return found
@@ -337,11 +337,7 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
         "openemr_viewer_url": (r"(https?://[^\s\"'<>?#]+[^\s\"'<>?#/])?", "give the viewer's address, from http on, without / at its end"),
         "openemr_viewer_source": (r"[A-Za-z0-9_-]{1,32}", "use A-Z a-z 0-9 _ -"),
     }
-    found = [
-        Finding(key, f"'{variables[key]}' cannot be taken", fix)
-        for key, (shape, fix) in shapes.items()
-        if not re.fullmatch(shape, str(variables[key]))
-    ]
+    found = misshapen(variables, shapes)
     found += [
         Finding(name, f"{variables[name]} is too little", "give 1 or more")
         for name in ("openemr_pdf_max_mb", "openemr_poll_seconds", "openemr_log_days")

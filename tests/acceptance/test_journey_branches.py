@@ -68,6 +68,11 @@ def charted(openemr: OpenEmr, number: int, count: int) -> list[Report]:
     return openemr.reports(number)
 
 
+def wait_for_images(openemr: OpenEmr, number: int) -> None:
+    """Wait until the chart says that images of an order are available. Raises AssertionError."""
+    wait_for(lambda: "" if openemr.images_of(number) else f"no images of order {number} in the chart", STATUS_SECONDS, pause=2)
+
+
 def of(dicomweb: DicomWeb, patient: Registered) -> set[str]:
     """Studies that a patient's number answers with."""
     return {value(row, "0020000D") for row in dicomweb.search("/studies", PatientID=str(patient.pid))}
@@ -84,8 +89,7 @@ def test_merged_in_the_emr_both_orders_and_studies_are_one_patients(
         clinic.store(row)
         studies.add(row.item.StudyInstanceUID)
         numbers.append(examination.order.number)
-        images = row.item.AccessionNumber
-        wait_for(lambda: "" if openemr.images_of(numbers[-1]) else f"no images of {images} in the chart", STATUS_SECONDS, pause=2)  # noqa: B023  # waited for at once
+        wait_for_images(openemr, examination.order.number)
     openemr.merge(old, survivor)
 
     def complaint() -> str:
