@@ -37,11 +37,13 @@ class Inside:
         """Reach into a lab's containers; its connections end afterwards. Where there is none, ssh says so, and that is fine."""
         with TemporaryDirectory(prefix="ssh-") as sockets:
             inside = cls(lab, sockets)
-            yield inside
-            for host in lab.hosts:
-                if host.connection == "ssh":
-                    ssh, *where = host.exec[: host.exec.index("--")]
-                    subprocess.run([ssh, *inside._one_connection, "-O", "exit", *where], capture_output=True, check=False)
+            try:
+                yield inside
+            finally:
+                for host in lab.hosts:
+                    if host.connection == "ssh":
+                        ssh, *where = host.exec[: host.exec.index("--")]
+                        subprocess.run([ssh, *inside._one_connection, "-O", "exit", *where], capture_output=True, check=False)
 
     def host(self, service: str) -> Host:
         """Return the host of a Compose service. Raises LabError when the lab has none."""
