@@ -35,6 +35,8 @@ PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 RUN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 #: What verify.yml told the acceptance suite.
 TOLD = RUN / "lab.json"
+#: The acceptance suite's artifacts: pictures and summary.json.
+VERIFIED = PROJECT / ".cache/verify/molecule"
 
 #: Seconds within which everything is healthy again after Docker Engine or a held-back service is back.
 RECOVERY = 120
@@ -115,9 +117,8 @@ class Lab:
 
     def verify(self, steps: str) -> Playbook:
         """Run verify.yml, whatever it finds, and keep what the suite was told."""
-        artifacts = PROJECT / ".cache/verify/molecule"
-        run = self.play(playbook="playbooks/verify.yml", verify_steps=steps, verify_artifacts=str(artifacts))
-        shutil.copy(artifacts / "lab.json", TOLD)
+        run = self.play(playbook="playbooks/verify.yml", verify_steps=steps, verify_artifacts=str(VERIFIED))
+        shutil.copy(VERIFIED / "lab.json", TOLD)
         return run
 
     def killed_at(self, task: str) -> None:

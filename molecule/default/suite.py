@@ -14,6 +14,16 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 
 
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """Return what the suite wrote of each check into its folder of artifacts: check, ok, why."""
+    return [row for checks in json.loads((folder / "summary.json").read_text(encoding="utf-8")).values() for row in checks]
+
+
+def red(folder: Path) -> dict[str, str]:
+    """Return the checks that failed, each with its sentence."""
+    return {row["check"]: row["why"] for row in rows(folder) if row["ok"] is False}
+
+
 @dataclass(frozen=True)
 class Proof:
     """What a run of the suite found: each check's outcome (None: could not tell), and the sentences of those that failed."""
@@ -54,16 +64,13 @@ class Suite:
         """Await the end of a run; one that ran no test at all fails."""
         output, _ = run.communicate()
         assert run.returncode in (0, 1), output
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        rows = [row for checks in summary.values() for row in checks]
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            found.setdefault(row["check"].partition("[")[0], []).append(row)
-        outcomes = {name: [row["ok"] for row in rows] for name, rows in found.items()}
+        outcomes: dict[str, list[bool | None]] = {}
+        for row in rows(folder):
+            outcomes.setdefault(row["check"].partition("[")[0], []).append(row["ok"])
         return Proof(
             output,
             {name: False if False in ok else None if None in ok else True for name, ok in outcomes.items()},
-            {name: next(row["why"] for row in rows if row["ok"] is False) for name, rows in found.items() if False in outcomes[name]},
+            {check.partition("[")[0]: why for check, why in reversed(red(folder).items())},
         )
 
     def run(self, folder: Path, *arguments: str, **other: Any) -> Proof:
