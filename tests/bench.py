@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import queue
 import re
 import statistics
 import subprocess
@@ -18,7 +17,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -30,7 +28,7 @@ from acceptance.emr_database import EmrDatabase
 from acceptance.engine import EngineInside
 from acceptance.inside import Inside
 from acceptance.lab import Lab, load
-from acceptance.loop import Department, Done, images_told, in_charts
+from acceptance.loop import Department, images_told, in_charts
 from acceptance.many import push, taken
 from acceptance.modality import Modality
 from acceptance.orders import Clinic
@@ -169,37 +167,16 @@ def whole_loop() -> dict[str, float]:
         chart, department, database = Chart(clinic.emr.database), Department(clinic, lab, lab.engine.reports), clinic.emr.database
         many = chart.order_many(chart.register_many(LOOP), procedure, LOOP)
         first, last = many[0].number, many[-1].number
-        desk: queue.Queue[Done | None] = queue.Queue()
-        imaged, acknowledged = [], []
-
-        def image() -> None:
-            for done in department.image(many):
-                imaged.append(done)
-                desk.put(done)
-            desk.put(None)
-
-        def report() -> None:
-            while done := desk.get():
-                department.report(done)
-                acknowledged.append(done)
-
         hops: dict[str, Callable[[], int]] = {
             "identifiers in the state table": lambda: len(taken(clinic, many)),
-            "imaged: step started, an image stored, step completed": lambda: len(imaged),
-            "report acknowledged": lambda: len(acknowledged),
+            "imaged: step started, an image stored, step completed": lambda: len(department.done),
+            "report acknowledged": lambda: department.acknowledged,
             "report in the chart": lambda: len(in_charts(database, first, last)),
             "“images available” in the chart": lambda: len(images_told(database, first, last)),
         }
         push(clinic, many)
         began = time.monotonic()
-        with ThreadPoolExecutor(2) as staff:
-            both = [staff.submit(image), staff.submit(report)]
-            try:
-                reached = passing(LOOP, hops, began)
-            finally:
-                department.closed.set()
-            for one in both:
-                one.result()
+        reached = department.work(many, lambda: passing(LOOP, hops, began))
         return dict(sorted(reached.items(), key=lambda hop: hop[1]))
 
 

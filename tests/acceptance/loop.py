@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import queue
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pydicom.uid import generate_uid
 from waiting import wait_for
@@ -19,6 +22,8 @@ from .lab import Address, Lab
 from .modality import Row
 from .orders import Clinic, Examination
 from .reports import group, oru, text
+
+T = TypeVar("T")
 
 # What a modality or a reporting system sees of a lab that is not there: pynetdicom raises RuntimeError on an association that was cut.
 AWAY = (AssertionError, OSError, RuntimeError)
@@ -49,12 +54,15 @@ class Done:
 
 @dataclass
 class Department:
-    """Modality and reporting system; `failed` counts what had to be tried again, by whom. When it is closed nothing is tried again."""
+    """Modality and reporting system: what they did, and in `failed` how often each had to try again."""
 
     clinic: Clinic
     lab: Lab
     reports: Address
+    done: list[Done] = field(default_factory=list)
+    acknowledged: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    #: Once this is set nothing is tried again.
     closed: threading.Event = field(default_factory=threading.Event)
 
     def _again(self, who: str, until: float, error: Exception) -> None:
@@ -115,6 +123,36 @@ class Department:
                 return
             except AWAY as error:
                 self._again("reporting system", until, error)
+
+    def work(self, orders: Sequence[Order], meanwhile: Callable[[], T], with_pdf: int = 0) -> T:
+        """Image the orders and report each, two people at once, beside something else, whose result is returned when all are reported.
+
+        :raises AssertionError: one of the two has given up
+        """
+        desk: queue.Queue[Done | None] = queue.Queue()
+
+        def image() -> None:
+            try:
+                for done in self.image(orders, with_pdf):
+                    self.done.append(done)
+                    desk.put(done)
+            finally:
+                desk.put(None)
+
+        def report() -> None:
+            while done := desk.get():
+                self.report(done)
+                self.acknowledged += 1
+
+        with ThreadPoolExecutor(2) as staff:
+            both = [staff.submit(image), staff.submit(report)]
+            try:
+                result = meanwhile()
+                for one in both:
+                    one.result()
+            finally:
+                self.closed.set()
+        return result
 
 
 @dataclass(frozen=True)

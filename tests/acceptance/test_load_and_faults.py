@@ -6,11 +6,9 @@ The orders are the EMR's own: they are in its tables, so what comes back about t
 
 from __future__ import annotations
 
-import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,7 +18,7 @@ from .chart import Chart
 from .emr import Order, Procedure
 from .inside import Inside
 from .lab import Address, Lab
-from .loop import Department, Done, InChart, images_told, in_charts
+from .loop import Department, InChart, images_told, in_charts
 from .many import push, taken
 from .orders import Clinic
 from .web import DicomWeb, value
@@ -71,10 +69,9 @@ class Day:
     """What has been done of the orders, and what befell the lab meanwhile."""
 
     orders: list[Order]
+    department: Department
     began: float = field(default_factory=time.monotonic)
     pushed: int = 0
-    done: list[Done] = field(default_factory=list)
-    acknowledged: int = 0
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -156,41 +153,14 @@ def befall(day: Day, clinic: Clinic, inside: Inside, lab: Lab) -> None:
         push(clinic, share[:half])
         day.pushed += half
         day.wait_for("order files are taken", lambda: len(taken(clinic, day.orders)), len(taken(clinic, day.orders)) + 1)
-        day.wait_for("reports are acknowledged", lambda: day.acknowledged, STUDIES * (number - 2) // len(found))
-        at, told = day.seconds(), f"{day.pushed} orders, {len(day.done)} studies, {day.acknowledged} reports"
+        day.wait_for("reports are acknowledged", lambda: day.department.acknowledged, STUDIES * (number - 2) // len(found))
+        at, told = day.seconds(), f"{day.pushed} orders, {len(day.department.done)} studies, {day.department.acknowledged} reports"
         fault(share[half:])
         day.pushed = upto
         day.faults.append(f"{name}: from {at:.0f} to {day.seconds():.0f} s, after {told}")
 
 
 # --- the day ---------------------------------------------------------------------------------------------------------------------
-
-
-def work(day: Day, department: Department, faulty: Callable[[], None]) -> None:
-    """Images and reports by two who work beside what befalls the lab."""
-    desk: queue.Queue[Done | None] = queue.Queue()
-
-    def image() -> None:
-        try:
-            for done in department.image(day.orders[:: ORDERS // STUDIES], WITH_PDF):
-                day.done.append(done)
-                desk.put(done)
-        finally:
-            desk.put(None)
-
-    def report() -> None:
-        while done := desk.get():
-            department.report(done)
-            day.acknowledged += 1
-
-    with ThreadPoolExecutor(2) as staff:
-        both = [staff.submit(image), staff.submit(report)]
-        try:
-            faulty()
-            for one in both:
-                one.result()
-        finally:
-            department.closed.set()
 
 
 def under_way(day: Day, clinic: Clinic, before: Trouble) -> str:
@@ -215,7 +185,7 @@ def wrong_with_orders(day: Day, clinic: Clinic) -> list[str]:
     """Each order is one row of the engine's, and one of the worklist unless it was done."""
     told = clinic.engine.told(day.first, day.last)
     listed = Counter(row.item.AccessionNumber for row in clinic.modality.worklist())
-    done = {one.number: one for one in day.done}
+    done = {one.number: one for one in day.department.done}
     found = []
     for order in day.orders:
         rows = told.get(order.number, [])
@@ -233,7 +203,7 @@ def wrong_with_orders(day: Day, clinic: Clinic) -> list[str]:
 def wrong_with_studies(day: Day, dicomweb: DicomWeb) -> list[str]:
     """Each study is there once under its order, with one image, one report and the PDF where there was one."""
     found = []
-    for done in day.done:
+    for done in day.department.done:
         item = done.row.item
         studies = dicomweb.search("/studies", StudyInstanceUID=item.StudyInstanceUID, includefield="00080050")
         whose = [(value(study, "00100020"), value(study, "00080050")) for study in studies]
@@ -249,10 +219,10 @@ def wrong_with_studies(day: Day, dicomweb: DicomWeb) -> list[str]:
 def wrong_with_charts(day: Day, clinic: Clinic) -> list[str]:
     """Images and reports are told exactly of what was done, once, with the words that were sent for that order."""
     images, reports = (look(clinic.emr.database, day.first, day.last) for look in (images_told, in_charts))
-    wanted_images = {one.number: [(one.row.item.AccessionNumber, one.row.item.StudyInstanceUID)] for one in day.done}
+    wanted_images = {one.number: [(one.row.item.AccessionNumber, one.row.item.StudyInstanceUID)] for one in day.department.done}
     wanted_reports = {
         one.number: [InChart("final", one.words, ((len(one.pdf), one.examination.order.person.number),) if one.pdf else ())]
-        for one in day.done
+        for one in day.department.done
     }
     found = []
     for what, there, wanted in (("images", images, wanted_images), ("reports", reports, wanted_reports)):
@@ -273,11 +243,11 @@ def test_everything_arrives_once_while_every_container_falls(
     notes: list[str],
 ) -> None:
     wait_for(lambda: ", ".join(sorted(clinic.emr.files("inbox", "status"))[:3]), QUIET_SECONDS)
-    day = Day(chart.order_many(chart.register_many(PATIENTS), procedure, ORDERS))
-    before = Trouble.of(clinic, day.orders)
     department = Department(clinic, lab, reports)
+    day = Day(chart.order_many(chart.register_many(PATIENTS), procedure, ORDERS), department)
+    before = Trouble.of(clinic, day.orders)
     try:
-        work(day, department, lambda: befall(day, clinic, inside, lab))
+        department.work(day.orders[:: ORDERS // STUDIES], lambda: befall(day, clinic, inside, lab), WITH_PDF)
         worked = day.seconds()
         inside.wait_healthy(*(service for host in lab.hosts for service in host.services))
         wait_for(lambda: under_way(day, clinic, before), DRAIN_SECONDS, pause=3)
@@ -288,8 +258,9 @@ def test_everything_arrives_once_while_every_container_falls(
         told = clinic.engine.told(day.first, day.last)
         filed = in_charts(clinic.emr.database, day.first, day.last)
         notes.append(
-            f"load: {day.pushed} orders, {sum(map(len, told.values()))} rows, {len(day.done)} studies, {day.acknowledged} reports "
-            f"acknowledged, {sum(map(len, filed.values()))} in the charts; tried again: {dict(department.failed) or 'nothing'}"
+            f"load: {day.pushed} orders, {sum(map(len, told.values()))} rows, {len(department.done)} studies, "
+            f"{department.acknowledged} reports acknowledged, {sum(map(len, filed.values()))} in the charts; "
+            f"tried again: {dict(department.failed) or 'nothing'}"
         )
         notes += [f"load: {fault}" for fault in day.faults]
     if clinic.emr.disk_bytes() >= SMALL_DISK:
