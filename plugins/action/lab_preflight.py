@@ -89,10 +89,10 @@ class ActionModule(ActionBase):
         own = [variables["arc_ae_title"], variables["arc_worklist_ae_title"]]
         findings += preflight_inventory.own_ae_titles(*own)
         findings += preflight_inventory.ae_table(variables["lab_ae_table"], own)
-        findings += preflight_inventory.procedures(variables["lab_procedures"], [row["ae_title"] for row in variables["lab_ae_table"]])
+        stations = [row["ae_title"] for row in variables["lab_ae_table"]]
+        findings += preflight_inventory.procedures(variables["lab_procedures"], stations, variables["openemr_provider_name"])
         findings += preflight_inventory.hl7_names(variables)
         findings += preflight_inventory.emr(variables)
-        findings += preflight_inventory.compendium(variables["lab_procedures"])
         findings += preflight_inventory.neighbours(task_vars["groups"])
         findings += preflight_inventory.secret_length(variables["lab_secret_length"])
         return variables, findings

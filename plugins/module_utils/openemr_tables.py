@@ -48,6 +48,8 @@ RELEASE, DATABASE = (7, 0, 3), 506
 #: Names of laboratories for which OpenEMR has a generator of its own, chosen by a part of the name (openemr.md §3.2, §3.6).
 OTHER_GENERATORS = ("quest", "labcorp", "clarity")
 NAME_LENGTH, CODE_LENGTH, GLOBAL_LENGTH = 63, 31, 255
+#: A name in MSH-3 to MSH-6: no delimiter of HL7, and MSH-4 is part of an order file's name.
+MSH_NAME = r"[A-Za-z0-9._-]{1,20}"
 #: Accounts that the database's image makes.
 OTHERS = ("root", "healthcheck")
 #: In mysql.global_priv: says nothing of how one logs in.
@@ -88,11 +90,11 @@ class Settings:
         if self.reader in (self.user, *OTHERS):
             raise SeedError(f"reader is '{self.reader}', which is an account for something else: it would lose its rights")
         name = self.lab["name"]
-        if not name.strip() or any(word in name.lower() for word in OTHER_GENERATORS):
-            raise SeedError(f"lab.name is '{name}': it must not be empty, nor contain {', '.join(OTHER_GENERATORS)}")
+        if not name.strip() or len(name) > NAME_LENGTH or any(word in name.lower() for word in OTHER_GENERATORS):
+            raise SeedError(f"lab.name is '{name}': 1 to {NAME_LENGTH} characters, not blank, without {', '.join(OTHER_GENERATORS)}")
         for column in ("send_app_id", "send_fac_id", "recv_app_id", "recv_fac_id"):
-            if not re.fullmatch(r"[\w.-]+", self.lab[column], re.ASCII):
-                raise SeedError(f"lab.{column} is '{self.lab[column]}': letters, digits and . _ - only, for it is part of a file's name")
+            if not re.fullmatch(MSH_NAME, self.lab[column]):
+                raise SeedError(f"lab.{column} is '{self.lab[column]}': 1 to 20 characters out of A-Z a-z 0-9 . _ -")
         seen: dict[str, str] = {folded(name): f"the lab's group '{name}'"}
         codes: set[str] = set()
         for row in self.procedures:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pacs_emr.lab.plugins.module_utils import secrets as secrets_file
+from ansible_collections.pacs_emr.lab.plugins.module_utils.openemr_tables import MSH_NAME, NAME_LENGTH, OTHER_GENERATORS, folded
 from ansible_collections.pacs_emr.lab.plugins.module_utils.preflight_finding import Finding
 from ansible_collections.pacs_emr.lab.plugins.module_utils.services import Service
 
@@ -245,13 +245,16 @@ def ae_table(table: list[Mapping[str, Any]], own: Iterable[str]) -> list[Finding
     return found
 
 
-def procedures(table: list[Mapping[str, Any]], stations: Iterable[str]) -> list[Finding]:
-    """Check the table of procedures: what goes into a worklist row must be legal DICOM (code and scheme SH, name LO, modality CS).
+def procedures(table: list[Mapping[str, Any]], stations: Iterable[str], group: str) -> list[Finding]:
+    """Check the table of procedures: what goes into a worklist row must be legal DICOM (code and scheme SH, name LO, modality CS), and
+    the EMR, whose names are shorter, tells a procedure by its code and finds it by its name.
 
     :param stations: AE titles of lab_ae_table
+    :param group: name of the EMR's group of these procedures
     """
     found = []
-    seen: set[str] = set()
+    codes: set[str] = set()
+    names = {folded(group): "openemr_provider_name"}
     stations = set(stations)
     text = r"[^\\\x00-\x1f]"
     for row in table:
@@ -259,11 +262,17 @@ def procedures(table: list[Mapping[str, Any]], stations: Iterable[str]) -> list[
         where = f"lab_procedures, {code or row}"
         if not re.fullmatch(r"[!-\[\]-~]{1,16}", code):
             found.append(Finding(where, "is no code", "use 1 to 16 printable characters without blanks and backslash"))
-        elif code in seen:
-            found.append(Finding(where, "stands twice", "keep one row for each code"))
-        seen.add(code)
-        if not re.fullmatch(rf"{text}{{1,64}}", str(row.get("name") or "")):
-            found.append(Finding(where, "has no name that DICOM can carry", "give 1 to 64 characters without backslash"))
+        elif folded(code) in codes:
+            found.append(Finding(where, "stands twice (capitals and accents aside)", "keep one row for each code"))
+        codes.add(folded(code))
+        name = str(row.get("name") or "")
+        if not name.strip() or not re.fullmatch(rf"{text}{{1,{NAME_LENGTH}}}", name):
+            what = f"has no name that DICOM and the EMR can carry: it has {len(name)} characters"
+            found.append(Finding(where, what, f"give 1 to {NAME_LENGTH} without backslash, and not blanks alone"))
+        elif folded(name) in names:
+            what = f"'{name}' is also the name of {names[folded(name)]}"
+            found.append(Finding(where, what, "give each its own: the EMR finds procedures by it"))
+        names.setdefault(folded(name), where)
         if not re.fullmatch(r"[!-\[\]-~]{1,16}", str(row.get("scheme") or "99LAB")):
             found.append(
                 Finding(where, f"'{row['scheme']}' is no coding scheme", "use 1 to 16 printable characters, or leave it out for 99LAB")
@@ -321,13 +330,13 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
         "openemr_db_user": identifier,
         "openemr_admin_user": (r"[A-Za-z0-9._-]{1,64}", "use A-Z a-z 0-9 . _ -"),
         "openemr_provider_name": (
-            r"(?i)(?!.*(quest|labcorp|clarity))[^\x00-\x1f]{1,200}",
-            "give a name without quest, labcorp or clarity in it: those get other messages",
+            rf"(?i)(?!.*({'|'.join(OTHER_GENERATORS)}))(?=.*\S)[^\x00-\x1f]{{1,{NAME_LENGTH}}}",
+            f"give a name of 1 to {NAME_LENGTH} characters without {', '.join(OTHER_GENERATORS)} in it: those get other messages",
         ),
         "openemr_provider_npi": (r"[0-9]{10}", "give 10 digits in quotes"),
         "openemr_order_msh": (
-            r"[^|^~\\&\s]{1,20}\|[A-Za-z0-9._-]{1,20}\|[^|^~\\&\s]{1,20}\|[^|^~\\&\s]{1,20}",
-            "give four names with | between them; the second is part of file names: A-Z a-z 0-9 . _ -",
+            r"\|".join([MSH_NAME] * 4),
+            "give four names with | between them, each of 1 to 20 characters out of A-Z a-z 0-9 . _ -",
         ),
         "openemr_report_category": (r"[A-Za-z0-9 ]{1,60}", "use letters, digits and blanks"),
         "openemr_tls_path": (
@@ -348,20 +357,6 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
     if needed > int(variables["openemr_memory_mb"]):
         what = f"takes {needed} MiB, and openemr_memory_mb is {variables['openemr_memory_mb']}"
         found.append(Finding("openemr_pdf_max_mb", what, "lower it, or raise openemr_memory_mb"))
-    return found
-
-
-def compendium(table: list[Mapping[str, Any]]) -> list[Finding]:
-    """Check that the EMR can order what the table of procedures holds: it finds an order's lines by name, of 63 characters at most."""
-    names = [str(row.get("name") or "") for row in table]
-    often = Counter(name.strip().casefold() for name in names)
-    found = []
-    for row, name in zip(table, names, strict=True):
-        where = f"lab_procedures, {row.get('code')}"
-        if len(name) == 64:
-            found.append(Finding(where, "has a name of 64 characters, and the EMR's column takes 63", "shorten it"))
-        elif name and often[name.strip().casefold()] > 1:
-            found.append(Finding(where, f"'{name}' is also another procedure's name", "give each its own: the EMR tells them apart by it"))
     return found
 
 
