@@ -275,7 +275,7 @@ def test_each_user_keeps_the_menu_and_old_logs_go(emr: Emr) -> None:
     logs = f"{SITE}/documents/procedure_results/logs/1234567893"
     emr.sql("UPDATE users SET patient_menu_role = 'standard'")
     emr.shell(f"mkdir -p {logs}; touch -d '31 days ago' {logs}/batchrun_old.log {logs}/other.log; touch {logs}/batchrun_new.log")
-    emr.shell(f"chown -R 1000 {logs}")
+    emr.shell(f"chown -R 1000 {logs}; touch -d '1 hour ago' {SITE}/documents/local/pruned")
     assert emr.run().returncode == 0
     assert emr.sql("SELECT DISTINCT patient_menu_role FROM users WHERE username <> ''") == [["pacs.json"]]
     assert {"batchrun_new.log", "other.log"} <= set(emr.shell(f"ls {logs}").split())
