@@ -7,10 +7,12 @@ import subprocess
 
 import pytest
 from acceptance import hl7v2
+from acceptance.chart import Chart
 from acceptance.emr import Order, Procedure
 from acceptance.inside import Inside
 from acceptance.lab import load
-from acceptance.orders import EFFECT_SECONDS, NUMBERS, Clinic, Examination, fresh_person
+from acceptance.loop import in_charts
+from acceptance.orders import EFFECT_SECONDS, Clinic, Examination
 from acceptance.reports import oru, text
 from conftest import TOLD, Lab, Playbook
 from waiting import wait_for
@@ -20,10 +22,11 @@ DONE = "is done already, nothing was changed"
 
 
 @pytest.fixture
-def order(lab: Lab) -> Order:
-    """An order that nobody has transmitted yet."""
-    row = lab.variables["lab_procedures"][0]
-    return Order(next(NUMBERS), fresh_person("Too^Early"), (Procedure(row["code"], row["name"]),))
+def order(lab: Lab, clinic: Clinic) -> Order:
+    """An order in a chart that nobody has transmitted yet."""
+    row, chart = lab.variables["lab_procedures"][0], Chart(clinic.emr.database)
+    (order,) = chart.order_many([chart.register("Too^Early")], Procedure(row["code"], row["name"]), 1)
+    return order
 
 
 @pytest.fixture
@@ -59,17 +62,19 @@ def from_two_shells(lab: Lab, entry: str) -> list[Playbook]:
 
 
 def assert_filed_once(clinic: Clinic, order: Order, entry: str) -> None:
-    """One result file, one SR, and the entry is done."""
+    """One report in the chart, one SR, and the entry is done."""
     assert entry not in [str(row["id"]) for row in clinic.engine.sink()]
     ((_, row),) = clinic.rows(order).items()
 
     def complaint() -> str:
         series = clinic.archive.find("SERIES", StudyInstanceUID=row.item.StudyInstanceUID, Modality="SR", NumberOfSeriesRelatedInstances="")
         count = sum(int(one.NumberOfSeriesRelatedInstances) for one in series)
-        return "" if count == 1 else f"the study has {count} SR"
+        files = sorted(clinic.emr.results(order.number))
+        filed = [report.text for report in in_charts(clinic.emr.database, order.number, order.number)[order.number]]
+        there = (count, filed, files)
+        return "" if there == (1, ["Before its order."], []) else f"SR, reports in the chart, and result files are {there}"
 
     wait_for(complaint, EFFECT_SECONDS)
-    assert len(clinic.emr.results(order.number)) == 1
 
 
 def test_processed_once_however_often_it_is_asked_for(lab: Lab, clinic: Clinic, order: Order, entry: str) -> None:
