@@ -28,9 +28,10 @@ from acceptance.emr_database import EmrDatabase
 from acceptance.engine import EngineInside
 from acceptance.inside import Inside
 from acceptance.lab import Lab, load
-from acceptance.loop import Department, images_told, in_charts
+from acceptance.loop import Department
 from acceptance.many import push, taken
 from acceptance.modality import Modality
+from acceptance.openemr import OpenEmrCharts
 from acceptance.orders import Clinic
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -164,15 +165,16 @@ def whole_loop() -> dict[str, float]:
     with the_lab() as (lab, clinic, procedure):
         assert lab.engine is not None
         assert lab.engine.reports is not None
-        chart, department, database = Chart(clinic.emr.database), Department(clinic, lab, lab.engine.reports), clinic.emr.database
+        chart, charts = Chart(clinic.emr.database), OpenEmrCharts(clinic.emr.database)
+        department = Department(clinic, lab, lab.engine.reports)
         many = chart.order_many(chart.register_many(LOOP), procedure, LOOP)
         first, last = many[0].number, many[-1].number
         hops: dict[str, Callable[[], int]] = {
             "identifiers in the state table": lambda: len(taken(clinic, many)),
             "imaged: step started, an image stored, step completed": lambda: len(department.done),
             "report acknowledged": lambda: department.acknowledged,
-            "report in the chart": lambda: len(in_charts(database, first, last)),
-            "“images available” in the chart": lambda: len(images_told(database, first, last)),
+            "report in the chart": lambda: len(charts.reports_of_many(first, last)),
+            "“images available” in the chart": lambda: len(charts.images_of_many(first, last)),
         }
         push(clinic, many)
         began = time.monotonic()
@@ -186,13 +188,14 @@ def report_runs(times: int) -> list[float]:
     with the_lab() as (lab, clinic, procedure):
         assert lab.engine is not None
         assert lab.engine.reports is not None
-        chart, department = Chart(clinic.emr.database), Department(clinic, lab, lab.engine.reports)
+        chart, charts = Chart(clinic.emr.database), OpenEmrCharts(clinic.emr.database)
+        department = Department(clinic, lab, lab.engine.reports)
         many = chart.order_many(chart.register_many(times), procedure, times)
         push(clinic, many)
         for done in list(department.image(many)):
             began = time.monotonic()
             department.report(done)
-            while not in_charts(clinic.emr.database, done.number, done.number):
+            while not charts.reports(done.number):
                 if time.monotonic() - began > STUCK_SECONDS:
                     raise RuntimeError(f"the report of order {done.number} does not come into the chart")
                 time.sleep(0.1)

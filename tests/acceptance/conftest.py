@@ -46,6 +46,7 @@ NOTES = pytest.StashKey[list[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Read the lab's description before anything runs."""
     config.addinivalue_line("markers", "journey: leaves something behind that later runs read back, where the lab wants it once")
+    config.addinivalue_line("markers", "demo: leaves something to click through, where the lab wants it")
     config.addinivalue_line("markers", "proves(*services): what the test says something about")
     path = os.environ.get("LAB_ENDPOINTS")
     if not path:
@@ -66,6 +67,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("front_end", ["viewer", "archive"] if metafunc.config.stash[LAB].archive else ["viewer"])
 
 
+def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> int:
+    """Run no test with a marker; return how many they are."""
+    out = [item for item in items if item.get_closest_marker(marker)]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+    return len(out)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order by step; leave out on a production lab what breaks."""
     for item in items:
@@ -76,20 +85,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid} must say what it proves: @pytest.mark.proves('arc')")
     lab = config.stash[LAB]
     if lab.journey_once and journey.file_of(lab).exists():
-        walked = [item for item in items if item.get_closest_marker("journey")]
-        items[:] = [item for item in items if item not in walked]
-        config.hook.pytest_deselected(items=walked)
+        leave_out(config, items, "journey")
         config.stash[NOTES].append(f"the journey of {journey.file_of(lab)} was read back, and not walked again")
     if not lab.demo_patients:
-        unwanted = [item for item in items if item.path.stem == "test_demo_patients"]
-        items[:] = [item for item in items if item not in unwanted]
-        config.hook.pytest_deselected(items=unwanted)
+        leave_out(config, items, "demo")
     items.sort(key=lambda item: next(number for number, step in enumerate(STEPS) if item.get_closest_marker(step)))
     if lab.production:
-        left_out = [item for item in items if item.get_closest_marker("breaks")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-        config.stash[NOTES].append(f"{lab.name} is a production lab: {len(left_out)} steps that break were left out")
+        left_out = leave_out(config, items, "breaks")
+        config.stash[NOTES].append(f"{lab.name} is a production lab: {left_out} steps that break were left out")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -233,7 +236,7 @@ def chart(emr_database: EmrDatabase, lab_engine: Engine) -> Chart:
 
 
 @pytest.fixture(scope="session")
-def charts(emr_database: EmrDatabase, lab: Lab) -> OpenEmrCharts:
+def charts(emr_database: EmrDatabase) -> OpenEmrCharts:
     """What the charts hold."""
     return OpenEmrCharts(emr_database)
 

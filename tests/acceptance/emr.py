@@ -16,8 +16,8 @@ from . import hl7v2
 from .emr_database import EmrDatabase, literal
 from .inside import Inside
 
-# The folder that EMR and engine share, and who owns it there.
-EXCHANGE, OWNER = "/hl7", "1000"
+# The folder that EMR and engine share.
+EXCHANGE = "/hl7"
 # An order file is taken when it has not changed for this long (mirth-patterns.md §4.3), and then passes the queue.
 TAKEN_SECONDS = 60
 # What a full disk is full of.
@@ -97,21 +97,13 @@ class Emr:
         self._inside = inside
         self.database = database
 
-    def _shell(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> bytes:
-        """Run a script in the engine's container; `again` as in Inside.run."""
-        as_owner = ("setpriv", f"--reuid={OWNER}", "--clear-groups", "sh", "-euc")
-        done = self._inside.run("mirth", *as_owner, script, "sh", *arguments, stdin=stdin, again=again)
-        said = done.stderr.decode("utf-8", "replace").strip()
-        assert done.returncode == 0, f"in the engine's container: exit {done.returncode}: {said or 'no word'}: {script[:80]}"
-        return done.stdout
-
     def write(self, name: str, content: bytes) -> None:
         """Write an order file in place, as the EMR does."""
-        self._shell(f'cat >"{EXCHANGE}/orders/$1"', name, stdin=content)
+        self._inside.exchange(f'cat >"{EXCHANGE}/orders/$1"', name, stdin=content)
 
     def unpack(self, archive: bytes) -> None:
         """Write many order files at once, with their times, from a tar archive."""
-        self._shell(f"tar --extract --no-same-owner --directory={EXCHANGE}/orders", stdin=archive)
+        self._inside.exchange(f"tar --extract --no-same-owner --directory={EXCHANGE}/orders", stdin=archive)
 
     def transmit(self, name: str, text: str) -> str:
         """Write an order file and wait until the engine has taken it; return the folder it moved to, `orders-done` or `orders-error`.
@@ -126,29 +118,29 @@ class Emr:
 
     def taken(self, name: str) -> set[str]:
         """Return paths below the exchange folder to which files of this name have been moved."""
-        found = self._shell(f'cd {EXCHANGE}; find orders-done orders-error -name "*-$1"', name, again=True)
-        return set(found.decode().split())
+        found = self._inside.exchange(f'cd {EXCHANGE}; find orders-done orders-error -name "*-$1"', name, again=True)
+        return set(found.split())
 
     def waiting(self) -> int:
         """Return how many order files the engine has not taken."""
-        return len(self._shell(f"cd {EXCHANGE}/orders; find . -type f", again=True).split())
+        return len(self._inside.exchange(f"cd {EXCHANGE}/orders; find . -type f", again=True).split())
 
     def files(self, *folders: str) -> set[str]:
         """Return the paths below the exchange folder of all files in some of its folders, whatever their names."""
-        return set(self._shell(f'cd {EXCHANGE}; find "$@" -type f', *folders, again=True).decode().split())
+        return set(self._inside.exchange(f'cd {EXCHANGE}; find "$@" -type f', *folders, again=True).split())
 
     def disk_bytes(self) -> int:
         """Return the size of the exchange folder's file system."""
-        blocks, size = self._shell(f"stat --file-system --format='%b %S' {EXCHANGE}", again=True).split()
+        blocks, size = self._inside.exchange(f"stat --file-system --format='%b %S' {EXCHANGE}", again=True).split()
         return int(blocks) * int(size)
 
     def fill_disk(self) -> None:
         """Take what is free on the exchange folder's file system."""
-        self._shell(f'cat /dev/zero 2>/dev/null >>"{EXCHANGE}/$1" || :', FILLER)
+        self._inside.exchange(f'cat /dev/zero 2>/dev/null >>"{EXCHANGE}/$1" || :', FILLER)
 
     def free_disk(self) -> None:
         """Give it back."""
-        self._shell(f'rm -f "{EXCHANGE}/$1"', FILLER)
+        self._inside.exchange(f'rm -f "{EXCHANGE}/$1"', FILLER)
 
     def results(self, number: int) -> dict[str, hl7.Message]:
         """Return result files that are about an order: name → message. Raises AssertionError for what the importer would refuse."""
@@ -158,7 +150,7 @@ class Emr:
 for file in $(grep --no-messages --files-with-matches --recursive --include='*.hl7' "OBR|1|$1|" inbox results-error || :); do
   name=${{file##*/}}; echo "$name"; cat "inbox/$name" 2>/dev/null || cat "results-error/$name"; printf '\\0'
 done"""
-        for entry in self._shell(script, str(number), again=True).decode().split("\0")[:-1]:
+        for entry in self._inside.exchange(script, str(number), again=True).split("\0")[:-1]:
             name, _, text = entry.partition("\n")
             message = hl7v2.parse(text)
             unknown = {str(segment[0]) for segment in message} - KNOWN_SEGMENTS
@@ -172,15 +164,18 @@ done"""
         ((name, message),) = self.results(number).items()
         # Where the importer refuses it, which it does within seconds: a file that is taken from under its hands would be a fault to it.
         refused = f"{EXCHANGE}/results-error/{name}"
-        wait_for(lambda: "" if self._shell(f'[ ! -e "{refused}" ] || echo there', again=True) else f"{name} is not refused", TAKEN_SECONDS)
-        self._shell(f'rm "{refused}" "{refused}.reason"')
+        wait_for(
+            lambda: "" if self._inside.exchange(f'[ ! -e "{refused}" ] || echo there', again=True) else f"{name} is not refused",
+            TAKEN_SECONDS,
+        )
+        self._inside.exchange(f'rm "{refused}" "{refused}.reason"')
         return message
 
     def refused_results(self, number: int) -> list[str]:
         """Return why the importer refused result files that are about an order."""
         script = f"""cd {EXCHANGE}/results-error
 for file in $(grep --no-messages --files-with-matches "OBR|1|$1|" *.hl7 || :); do cat "$file.reason"; printf '\\0'; done"""
-        return self._shell(script, str(number), again=True).decode().split("\0")[:-1]
+        return self._inside.exchange(script, str(number), again=True).split("\0")[:-1]
 
     def statuses(self, accession: str) -> list[dict[str, Any]]:
         """Return what the EMR was told of the images of an accession number."""

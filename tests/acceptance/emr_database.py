@@ -35,9 +35,7 @@ class EmrDatabase:
         self._name: list[str] = []
 
     def _client(self, script: str, *database: str, again: bool) -> list[str]:
-        done = self._inside.run("openemr-db", "sh", "-euc", CLIENT, "sh", *database, stdin=script.encode(), again=again)
-        assert done.returncode == 0, f"the EMR's database: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
-        return done.stdout.decode().splitlines()
+        return self._inside.output("openemr-db", "sh", "-euc", CLIENT, "sh", *database, stdin=script.encode(), again=again).splitlines()
 
     def sql(self, *statements: str) -> list[str]:
         """Run statements in one transaction; return the lines of the answers. Raises AssertionError."""

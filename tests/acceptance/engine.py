@@ -55,9 +55,7 @@ class EngineInside:
 
     def _sql(self, statement: str) -> list[str]:
         client = ("psql", "-U", "filler", "-d", "filler", "-v", "ON_ERROR_STOP=1", "-Atc")
-        done = self._inside.run("mirth-db", *client, statement, again=statement.startswith("SELECT"))
-        assert done.returncode == 0, f"the Order Filler's database: {done.stderr.decode('utf-8', 'replace').strip()}"
-        return done.stdout.decode().splitlines()
+        return self._inside.output("mirth-db", *client, statement, again=statement.startswith("SELECT")).splitlines()
 
     def _rows(self, statement: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._sql(f"SELECT row_to_json(r) FROM ({statement}) r")]
@@ -79,7 +77,7 @@ class EngineInside:
 
     def told(self, first: int, last: int) -> dict[int, list[dict[str, Any]]]:
         """Rows of all orders from one number to another in the state table, by order number."""
-        columns = "placer, accession, study_uid, seen, control, images_at IS NOT NULL AS images"
+        columns = "placer, accession, images_at IS NOT NULL AS images"
         found: dict[int, list[dict[str, Any]]] = {}
         for row in self._rows(f"SELECT {columns} FROM order_state WHERE placer::bigint BETWEEN {first} AND {last}"):
             found.setdefault(int(row["placer"]), []).append(row)
@@ -104,10 +102,9 @@ class EngineInside:
 
     def _get(self, path: str) -> list[dict[str, Any]]:
         """Return what a list of the API holds. Raises AssertionError when it does not answer."""
-        done = self._inside.run("mirth", "bash", "-c", API, "verify", path, again=True)
-        assert done.returncode == 0, f"the engine's API: {done.stderr.decode('utf-8', 'replace').strip()}"
+        answer = self._inside.output("mirth", "bash", "-c", API, "verify", path, again=True)
         # An empty list is null, one of a single thing is that thing (mirth.md §2.1).
-        (held,) = (json.loads(done.stdout)["list"] or {"nothing": []}).values()
+        (held,) = (json.loads(answer)["list"] or {"nothing": []}).values()
         return held if isinstance(held, list) else [held]
 
     def channels(self) -> list[Channel]:
@@ -141,6 +138,4 @@ class EngineInside:
 
     def left_files(self) -> list[str]:
         """Return order files that the engine does not take, and refused ones whose reason is missing, both older than five minutes."""
-        done = self._inside.run("mirth", "setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc", LEFT, again=True)
-        assert done.returncode == 0, f"in the engine's container: {done.stderr.decode('utf-8', 'replace').strip()}"
-        return done.stdout.decode("utf-8", "replace").splitlines()
+        return self._inside.exchange(LEFT, again=True).splitlines()

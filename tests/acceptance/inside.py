@@ -108,6 +108,18 @@ class Inside:
             done = self.docker(host, *words, stdin=stdin, check=False, timeout=120)
         return done
 
+    def output(self, service: str, *command: str, stdin: bytes = b"", again: bool = False) -> str:
+        """Run a command in a service's container, which must succeed, and return what it prints; `again` as in `run`."""
+        done = self.run(service, *command, stdin=stdin, again=again)
+        said = done.stderr.decode("utf-8", "replace").strip()
+        assert done.returncode == 0, f"in {service}: exit {done.returncode}: {said or 'no word'}: {' '.join(command)[:80]}"
+        return done.stdout.decode("utf-8", "replace")
+
+    def exchange(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> str:
+        """Run a shell's script on the folder that EMR and engine share, as its files' owner, in the engine's container."""
+        as_owner = ("setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc")
+        return self.output("mirth", *as_owner, script, "sh", *arguments, stdin=stdin, again=again)
+
     def wait_healthy(self, *services: str, seconds: float = START_SECONDS) -> None:
         """Wait until services are healthy. Raises AssertionError with what the last health checks said."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import queue
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,13 +14,11 @@ from typing import TypeVar
 from pydicom.uid import generate_uid
 from waiting import wait_for
 
-from . import hl7v2
 from .emr import Order
-from .emr_database import EmrDatabase
 from .lab import Address, Lab
 from .modality import Row
 from .orders import Clinic, Examination
-from .reports import group, oru, text
+from .reports import attached, group, oru, send, text
 
 T = TypeVar("T")
 
@@ -109,8 +106,8 @@ class Department:
         words = f"Finding of order {order.number}: nothing but what was ordered."
         # Each of its own size, and long enough to travel as an attachment.
         pdf = b"%PDF-1.4 synthetic " + b"x" * (6000 + turn) if with_pdf else b""
-        attachment = f"OBX|3|ED|11528-7^Radiology report^LN||^Application^PDF^Base64^{base64.b64encode(pdf).decode()}||||||F"
-        message = oru(self.lab, examination, *group(examination, code, text(words), *([attachment] if pdf else [])))
+        observations = [text(words), *([attached(pdf, 3)] if pdf else [])]
+        message = oru(self.lab, examination, *group(examination, code, *observations))
         return Done(examination, words, pdf, message)
 
     def report(self, done: Done) -> None:
@@ -118,8 +115,7 @@ class Department:
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                answer = hl7v2.send(self.reports, done.message)
-                assert answer.code == "AA", f"the report of order {done.number} is answered {answer.code}: {answer.text}"
+                send(self.reports, done.message)
                 return
             except AWAY as error:
                 self._again("reporting system", until, error)
@@ -153,50 +149,3 @@ class Department:
             finally:
                 self.closed.set()
         return result
-
-
-@dataclass(frozen=True)
-class InChart:
-    """A report in the chart: its text, and of each document the size and whose it is."""
-
-    status: str
-    text: str
-    documents: tuple[tuple[int, str], ...]
-
-
-def in_charts(database: EmrDatabase, first: int, last: int) -> dict[int, list[InChart]]:
-    """Return the reports of all orders from one number to another, read from the EMR's tables at once."""
-    columns = {
-        "number": "p.procedure_order_id",
-        "report": "p.procedure_report_id",
-        "status": "p.report_status",
-        "code": "r.result_code",
-        "text": "concat(r.result, coalesce(r.comments, ''))",
-        "document": "d.id",
-        "size": "d.size",
-        "of": "d.foreign_id",
-    }
-    rest = (
-        "FROM procedure_report AS p LEFT JOIN procedure_result AS r USING (procedure_report_id) "
-        "LEFT JOIN documents AS d ON d.id = r.document_id AND r.document_id <> 0 "
-        f"WHERE p.procedure_order_id BETWEEN {first} AND {last} ORDER BY r.procedure_result_id"
-    )
-    results = defaultdict(list)
-    for row in database.rows(columns, rest):
-        results[row["number"], row["report"]].append(row)
-    found: dict[int, list[InChart]] = defaultdict(list)
-    for (number, _), rows in sorted(results.items()):
-        # The importer ends each line of a text.
-        words = "".join(row["text"] or "" for row in rows if row["document"] is None and row["code"] != "113014").removesuffix("\n")
-        documents = tuple((int(row["size"]), str(row["of"])) for row in rows if row["document"] is not None)
-        found[int(number)].append(InChart(rows[0]["status"], words, documents))
-    return found
-
-
-def images_told(database: EmrDatabase, first: int, last: int) -> dict[int, list[tuple[str, str]]]:
-    """Return accession number and study of what the chart says is available, by order number."""
-    columns = {"number": "procedure_order_id", "accession": "accession", "study": "study_uid"}
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for row in database.rows(columns, f"FROM pacs_emr_images WHERE procedure_order_id BETWEEN {first} AND {last}"):
-        found[int(row["number"])].append((row["accession"], row["study"]))
-    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,15 @@ class Registered:
 
 
 @dataclass(frozen=True)
+class Document:
+    """A document in a chart: the EMR's id, its size, and the patient whose it is."""
+
+    id: int
+    bytes: int
+    patient: str
+
+
+@dataclass(frozen=True)
 class Report:
     """A report in the chart: `status` is prelim, final, correct or error; `line` the order's line that it belongs to, from 1."""
 
@@ -43,7 +53,7 @@ class Report:
     status: str
     text: str
     notes: str
-    documents: tuple[int, ...]
+    documents: tuple[Document, ...]
 
 
 class Form(HTMLParser):
@@ -84,26 +94,50 @@ class OpenEmrCharts:
 
     def reports(self, number: int) -> list[Report]:
         """Return the reports of an order, oldest first."""
-        columns = {"id": "procedure_report_id", "line": "procedure_order_seq", "status": "report_status", "notes": "report_notes"}
-        found = []
-        for row in self.database.rows(columns, f"FROM procedure_report WHERE procedure_order_id = {number} ORDER BY procedure_report_id"):
-            what = {"text": "concat(result, coalesce(comments, ''))", "document": "document_id", "code": "result_code"}
-            results = self.database.rows(
-                what, f"FROM procedure_result WHERE procedure_report_id = {row['id']} ORDER BY procedure_result_id"
-            )
+        return self.reports_of_many(number, number).get(number, [])
+
+    def reports_of_many(self, first: int, last: int) -> dict[int, list[Report]]:
+        """Return the reports of all orders from one number to another that have any, oldest first."""
+        columns = {
+            "order": "p.procedure_order_id",
+            "id": "p.procedure_report_id",
+            "line": "p.procedure_order_seq",
+            "status": "p.report_status",
+            "notes": "p.report_notes",
+            "code": "r.result_code",
+            "text": "concat(r.result, coalesce(r.comments, ''))",
+            "document": "r.document_id",
+            "bytes": "d.size",
+            "patient": "d.foreign_id",
+        }
+        rest = (
+            "FROM procedure_report AS p LEFT JOIN procedure_result AS r USING (procedure_report_id) "
+            "LEFT JOIN documents AS d ON d.id = r.document_id AND r.document_id <> 0 "
+            f"WHERE p.procedure_order_id BETWEEN {first} AND {last} ORDER BY r.procedure_result_id"
+        )
+        results = defaultdict(list)
+        for row in self.database.rows(columns, rest):
+            results[int(row["id"])].append(row)
+        found: dict[int, list[Report]] = defaultdict(list)
+        for _, rows in sorted(results.items()):
             # The importer ends each line of a text.
-            text = "\n".join(
-                result["text"].removesuffix("\n") for result in results if not result["document"] and result["code"] != "113014"
-            )
-            documents = tuple(int(result["document"]) for result in results if result["document"])
-            found.append(Report(int(row["line"]), row["status"], text, row["notes"] or "", documents))
-        return found
+            texts = [row["text"].removesuffix("\n") for row in rows if row["text"] and not row["document"] and row["code"] != "113014"]
+            documents = [Document(int(row["document"]), int(row["bytes"]), str(row["patient"])) for row in rows if row["document"]]
+            report = Report(int(rows[0]["line"]), rows[0]["status"], "\n".join(texts), rows[0]["notes"] or "", tuple(documents))
+            found[int(rows[0]["order"])].append(report)
+        return dict(found)
 
     def images_of(self, number: int) -> dict[str, str]:
         """Return the study of each procedure of an order of which the chart says that images are available, by accession number."""
-        columns = {"accession": "accession", "study": "study_uid"}
-        rows = self.database.rows(columns, f"FROM pacs_emr_images WHERE procedure_order_id = {number}")
-        return {row["accession"]: row["study"] for row in rows}
+        return self.images_of_many(number, number).get(number, {})
+
+    def images_of_many(self, first: int, last: int) -> dict[int, dict[str, str]]:
+        """Return the same of all orders from one number to another that have images."""
+        columns = {"order": "procedure_order_id", "accession": "accession", "study": "study_uid"}
+        found: dict[int, dict[str, str]] = defaultdict(dict)
+        for row in self.database.rows(columns, f"FROM pacs_emr_images WHERE procedure_order_id BETWEEN {first} AND {last}"):
+            found[int(row["order"])][row["accession"]] = row["study"]
+        return dict(found)
 
     def find(self, pubpid: str) -> Registered | None:
         """Return the patient with an external number."""

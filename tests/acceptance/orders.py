@@ -91,6 +91,13 @@ class Clinic:
         wait_for(complaint, EFFECT_SECONDS)
         return found
 
+    def examination(self, order: Order) -> Examination:
+        """Return an order that the EMR itself has transmitted, on the worklist. Raises AssertionError when it does not come there."""
+        unknown = f"the engine does not know order {order.number}"
+        # Transmitting, until the file counts as complete, takes longer than a message.
+        wait_for(lambda: "" if self.engine.state(order.number) else unknown, 2 * EFFECT_SECONDS)
+        return Examination(order, self.rows(order))
+
     def again(self, order: Order, transmission: tuple[str, str]) -> None:
         """Transmit an order a second time, and wait until it was processed. Raises AssertionError when it is not."""
         before = {row["accession"]: row["seen"] for row in self.engine.state(order.number)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 from pydicom.dataset import Dataset
@@ -10,7 +11,7 @@ from waiting import wait_for
 
 from . import hl7v2
 from .compare import read
-from .lab import Lab
+from .lab import Address, Lab
 from .orders import EFFECT_SECONDS, Examination
 from .web import DicomWeb, value
 
@@ -31,6 +32,18 @@ def group(examination: Examination, code: str, *observations: str, status: str =
 def text(words: str, number: int = 2, status: str = "F") -> str:
     """Return an OBX with findings; `words` are escaped already."""
     return f"OBX|{number}|TX|18782-3^Findings^LN||{words}||||||{status}"
+
+
+def attached(pdf: bytes, number: int = 2) -> str:
+    """Return an OBX with a PDF."""
+    return f"OBX|{number}|ED|11528-7^Radiology report^LN||^Application^PDF^Base64^{base64.b64encode(pdf).decode()}||||||F"
+
+
+def send(reports: Address, message: str, encoding: str = "utf-8") -> hl7v2.Acknowledgement:
+    """Send a report. Raises AssertionError when it is not acknowledged."""
+    answer = hl7v2.send(reports, message, encoding)
+    assert answer.code == "AA", f"the engine answers a report with {answer.code}: {answer.text}"
+    return answer
 
 
 def oru(

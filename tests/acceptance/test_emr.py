@@ -40,18 +40,6 @@ def _emr(lab: Lab) -> None:
         pytest.skip("the lab has no EMR (group openemr)")
 
 
-def lines(inside: Inside, service: str, *command: str) -> list[str]:
-    """Return what a command in a container prints. Raises AssertionError when it fails."""
-    done = inside.run(service, *command)
-    assert done.returncode == 0, f"in the container of {service}: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
-    return done.stdout.decode("utf-8", "replace").splitlines()
-
-
-def exchanged(inside: Inside, script: str) -> list[str]:
-    """Run a script on the exchange folder, as the files' owner, in the engine's container: its find knows more than the EMR's."""
-    return lines(inside, "mirth", "setpriv", "--reuid=1000", "--clear-groups", "sh", "-euc", script)
-
-
 def provider(emr_database: EmrDatabase) -> str:
     """Return the id of the procedure provider that writes where the engine reads. Raises AssertionError unless there is one."""
     where = "protocol = 'FS' AND direction = 'B' AND active = 1 AND orders_path = '/hl7/orders' AND results_path = '/hl7/results'"
@@ -61,7 +49,7 @@ def provider(emr_database: EmrDatabase) -> str:
 
 
 def test_results_and_status_are_imported(inside: Inside) -> None:
-    left = exchanged(inside, LEFT)
+    left = inside.exchange(LEFT, again=True).splitlines()
     assert not left, f"{len(left)} files of the engine that the EMR has not imported for five minutes: {', '.join(left[:10])}"
 
 
@@ -91,26 +79,26 @@ def test_compendium_is_the_labs_table(emr_database: EmrDatabase, lab_engine: Eng
 
 
 def test_installers_passwords_are_gone(inside: Inside) -> None:
-    left = lines(inside, "openemr", "sh", "-c", PASSWORDS)
+    left = inside.output("openemr", "sh", "-c", PASSWORDS, again=True).split()
     assert not left, f"the EMR's container still has passwords of the installer: {', '.join(left)}; run site.yml"
 
 
 def test_imaging_orders_ask_for_a_login(inside: Inside) -> None:
-    page = "\n".join(lines(inside, "openemr", "curl", "-sSk", "-m", "20", "--noproxy", "*", PAGE))
+    page = inside.output("openemr", "curl", "-sSk", "-m", "20", "--noproxy", "*", PAGE, again=True)
     assert "login" in page, f"without a session the page of imaging orders does not lead to the login page: {page[:200]}"
     assert "<h1" not in page, "the page of imaging orders shows itself without a session"
 
 
 def test_exchange_folders_belong_to_both(inside: Inside) -> None:
     """Uid 1000, and the group keeps what the other one writes."""
-    found = exchanged(inside, f"stat -c '%n %u %g %a' {' '.join(f'/hl7{folder}' for folder in FOLDERS)}")
+    found = inside.exchange("stat -c '%n %u %g %a' \"$@\"", *(f"/hl7{folder}" for folder in FOLDERS), again=True).splitlines()
     wrong = [line for line in found if not line.endswith(" 1000 1000 2770")]
     assert not wrong, f"exchange folders with another owner, group or mode than 1000, 1000 and 2770: {'; '.join(wrong)}"
 
 
 def test_refused_results_are_listed(inside: Inside, notes: list[str]) -> None:
     """They are no failure of the lab, but somebody has to look."""
-    found = sorted((line.split("\t", 2) for line in exchanged(inside, REFUSED)), key=lambda row: int(row[0]))
+    found = sorted((line.split("\t", 2) for line in inside.exchange(REFUSED, again=True).splitlines()), key=lambda row: int(row[0]))
     notes.append(f"files that the EMR refused: {len(found)} (docs/when-something-is-refused.md)")
     for minutes, path, reason in found[:10]:
         back = "inbox" if path.endswith(".hl7") else "status"

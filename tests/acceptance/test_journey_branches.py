@@ -5,7 +5,6 @@ Steps 7, 10, 15 to 17 of workflow.md §2.6; the chart's side of F-HL7-1 to 4, F-
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ from .emr import Order, Person, Procedure
 from .lab import Address, Engine, Lab
 from .openemr import OpenEmr, Registered, Report
 from .orders import EFFECT_SECONDS, POLLS_SECONDS, STATUS_SECONDS, Clinic, Examination
-from .reports import group, oru, text
+from .reports import attached, group, oru, send, text
 from .web import DicomWeb, value
 
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("openemr", "mirth", "arc")]
@@ -45,16 +44,9 @@ def examine(openemr: OpenEmr, clinic: Clinic, lab_engine: Engine) -> Examine:
         procedures = tuple(Procedure(row.code, row.name) for row in lab_engine.procedures[:count])
         number = openemr.order(patient, encounter, [one.code for one in procedures], "ICD10:R51.9", "", "")
         order = Order(number, Person(str(patient.pid), name, BORN.replace("-", ""), SEX[0]), procedures, encounter=str(encounter))
-        wait_for(lambda: "" if clinic.engine.state(number) else f"the engine does not know order {number}", 2 * EFFECT_SECONDS)
-        return Examination(order, clinic.rows(order))
+        return clinic.examination(order)
 
     return place
-
-
-def send(reports: Address, message: str) -> None:
-    """Send a report. Raises AssertionError when it is not acknowledged."""
-    answer = hl7v2.send(reports, message)
-    assert answer.code == "AA", f"the engine answers a report with {answer.code}: {answer.text}"
 
 
 def charted(openemr: OpenEmr, number: int, count: int) -> list[Report]:
@@ -235,8 +227,8 @@ def test_pdf_larger_than_the_chart_takes_is_refused_with_that_reason(
     examination = examine(admit("Large^Document"), "Large^Document")
     code, _ = examination.first
     most = openemr.pdf_max_mb
-    pdf = base64.b64encode(b"%PDF-1.4 " + bytes(most * 1_000_000)).decode()
-    send(reports, oru(lab, examination, *group(examination, code, f"OBX|2|ED|11528-7^R^LN||^Application^PDF^Base64^{pdf}||||||F")))
+    pdf = b"%PDF-1.4 " + bytes(most * 1_000_000)
+    send(reports, oru(lab, examination, *group(examination, code, attached(pdf))))
 
     def complaint() -> str:
         reasons = clinic.emr.refused_results(examination.order.number)

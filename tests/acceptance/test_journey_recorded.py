@@ -50,5 +50,5 @@ def test_reports_are_on_the_order(record: dict[str, Any], charts: OpenEmrCharts)
 
 def test_document_is_as_it_was_sent(record: dict[str, Any], openemr: OpenEmr) -> None:
     patient = Registered(record["pid"], record["uuid"])
-    (document,) = (number for report in openemr.reports(record["order"]) for number in report.documents)
-    assert hashlib.sha256(openemr.document(patient, document)).hexdigest() == record["pdf"]
+    (document,) = (one for report in openemr.reports(record["order"]) for one in report.documents)
+    assert hashlib.sha256(openemr.document(patient, document.id)).hexdigest() == record["pdf"]

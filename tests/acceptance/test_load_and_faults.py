@@ -18,8 +18,9 @@ from .chart import Chart
 from .emr import Order, Procedure
 from .inside import Inside
 from .lab import Address, Lab
-from .loop import Department, InChart, images_told, in_charts
+from .loop import Department
 from .many import push, taken
+from .openemr import OpenEmrCharts
 from .orders import Clinic
 from .web import DicomWeb, value
 
@@ -163,7 +164,7 @@ def befall(day: Day, clinic: Clinic, inside: Inside, lab: Lab) -> None:
 # --- the day ---------------------------------------------------------------------------------------------------------------------
 
 
-def under_way(day: Day, clinic: Clinic, before: Trouble) -> str:
+def under_way(day: Day, clinic: Clinic, charts: OpenEmrCharts, before: Trouble) -> str:
     """Return what has not arrived yet."""
     if waiting := clinic.emr.files(*UNDER_WAY) - before.files:
         return f"{len(waiting)} files are under way: {sorted(waiting)[:3]}"
@@ -171,8 +172,8 @@ def under_way(day: Day, clinic: Clinic, before: Trouble) -> str:
         return f"messages wait in {', '.join(queued)}"
     for what, there, wanted in (
         ("orders are known to the engine", len(clinic.engine.told(day.first, day.last)), ORDERS),
-        ("orders have images in the chart", len(images_told(clinic.emr.database, day.first, day.last)), STUDIES),
-        ("orders have a report in the chart", len(in_charts(clinic.emr.database, day.first, day.last)), STUDIES),
+        ("orders have images in the chart", len(charts.images_of_many(day.first, day.last)), STUDIES),
+        ("orders have a report in the chart", len(charts.reports_of_many(day.first, day.last)), STUDIES),
     ):
         if there < wanted:
             return f"{there} of {wanted} {what}"
@@ -216,12 +217,16 @@ def wrong_with_studies(day: Day, dicomweb: DicomWeb) -> list[str]:
     return found
 
 
-def wrong_with_charts(day: Day, clinic: Clinic) -> list[str]:
+def wrong_with_charts(day: Day, charts: OpenEmrCharts) -> list[str]:
     """Images and reports are told exactly of what was done, once, with the words that were sent for that order."""
-    images, reports = (look(clinic.emr.database, day.first, day.last) for look in (images_told, in_charts))
-    wanted_images = {one.number: [(one.row.item.AccessionNumber, one.row.item.StudyInstanceUID)] for one in day.department.done}
+    images = charts.images_of_many(day.first, day.last)
+    wanted_images = {one.number: {one.row.item.AccessionNumber: one.row.item.StudyInstanceUID} for one in day.department.done}
+    reports = {
+        number: [(one.status, one.text, [(document.bytes, document.patient) for document in one.documents]) for one in filed]
+        for number, filed in charts.reports_of_many(day.first, day.last).items()
+    }
     wanted_reports = {
-        one.number: [InChart("final", one.words, ((len(one.pdf), one.examination.order.person.number),) if one.pdf else ())]
+        one.number: [("final", one.words, [(len(one.pdf), one.examination.order.person.number)] if one.pdf else [])]
         for one in day.department.done
     }
     found = []
@@ -236,6 +241,7 @@ def test_everything_arrives_once_while_every_container_falls(
     clinic: Clinic,
     inside: Inside,
     chart: Chart,
+    charts: OpenEmrCharts,
     lab: Lab,
     reports: Address,
     procedure: Procedure,
@@ -250,13 +256,13 @@ def test_everything_arrives_once_while_every_container_falls(
         department.work(day.orders[:: ORDERS // STUDIES], lambda: befall(day, clinic, inside, lab), WITH_PDF)
         worked = day.seconds()
         inside.wait_healthy(*(service for host in lab.hosts for service in host.services))
-        wait_for(lambda: under_way(day, clinic, before), DRAIN_SECONDS, pause=3)
+        wait_for(lambda: under_way(day, clinic, charts, before), DRAIN_SECONDS, pause=3)
         drained = day.seconds()
-        wrong = [*wrong_with_orders(day, clinic), *wrong_with_studies(day, dicomweb), *wrong_with_charts(day, clinic)]
+        wrong = [*wrong_with_orders(day, clinic), *wrong_with_studies(day, dicomweb), *wrong_with_charts(day, charts)]
         notes.append(f"load: {worked:.0f} s until the last report was acknowledged, {drained:.0f} s until all had arrived")
     finally:
         told = clinic.engine.told(day.first, day.last)
-        filed = in_charts(clinic.emr.database, day.first, day.last)
+        filed = charts.reports_of_many(day.first, day.last)
         notes.append(
             f"load: {day.pushed} orders, {sum(map(len, told.values()))} rows, {len(department.done)} studies, "
             f"{department.acknowledged} reports acknowledged, {sum(map(len, filed.values()))} in the charts; "

@@ -13,13 +13,6 @@ WELL_KNOWN = ["secret", "changeit", "admin", "password", "pacs", "postgres", "ro
 INVALID_CREDENTIALS = 49
 
 
-def lines(inside: Inside, service: str, *command: str) -> list[str]:
-    """Return what a command inside a service prints. Raises AssertionError when it fails."""
-    done = inside.run(service, *command)
-    assert done.returncode == 0, f"{command[0]} inside {service}: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}"
-    return done.stdout.decode().splitlines()
-
-
 def tried(inside: Inside, service: str, login: str, accounts: list[tuple[str, str]]) -> list[tuple[tuple[str, str], int, str]]:
     """Run a shell's command inside a service for each `$user` and `$password`; return each account with exit code and what was said."""
     script = f"while read -r user && read -r password; do said=$({login} 2>&1 </dev/null); echo $? $said; done"
@@ -34,9 +27,15 @@ def test_ldap_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
         pytest.skip("no host of the lab runs LDAP")
     search = ("ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", "ldap://127.0.0.1")
     base = next(
-        line.split(": ", 1)[1] for line in lines(inside, "ldap", *search, "-s", "base", "-b", "", "namingContexts") if ": " in line[4:]
+        line.split(": ", 1)[1]
+        for line in inside.output("ldap", *search, "-s", "base", "-b", "", "namingContexts").splitlines()
+        if ": " in line[4:]
     )
-    users = [line.removeprefix("dn: ") for line in lines(inside, "ldap", *search, "-b", base, "(uid=*)", "dn") if line.startswith("dn: ")]
+    users = [
+        line.removeprefix("dn: ")
+        for line in inside.output("ldap", *search, "-b", base, "(uid=*)", "dn").splitlines()
+        if line.startswith("dn: ")
+    ]
     built_in = {dn.partition(",")[0] for dn in users}
     assert {"uid=root", "uid=admin", "uid=user"} <= built_in, f"LDAP has not the three built-in users but {sorted(built_in)}"
     accounts = [(dn, password) for dn in [f"cn=admin,{base}", "cn=admin,cn=config", *users] for password in WELL_KNOWN]
@@ -45,24 +44,34 @@ def test_ldap_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
         assert code == INVALID_CREDENTIALS, f"cannot try passwords of {dn} on LDAP: {said}"
 
 
-def assert_no_login(inside: Inside, service: str, users: set[str], database: str) -> None:
-    """Try the users of a database server. Raises AssertionError when one gets in, or could not be tried."""
-    # By the container's own address: over loopback and the socket the official image asks for no password.
+def assert_no_login(inside: Inside, service: str, login: str, refusal: str, users: set[str], *more: str) -> None:
+    """Try the users of a database server. Raises AssertionError when one gets in, or could not be tried.
+
+    :param login: the client's command; `$address` is the server's
+    :param refusal: what it says then
+    :param more: passwords to try besides those that everybody knows
+    """
+    # By the container's own address: over loopback and the socket PostgreSQL's image asks for no password.
     address = next(iter(inside.inspect(service)["NetworkSettings"]["Networks"].values()))["IPAddress"]
-    accounts = [(user, password) for user in sorted(users) for password in sorted({*WELL_KNOWN, user, f"{user}db"})]
-    login = f'psql --no-psqlrc "host={address} dbname={database} user=$user password=$password connect_timeout=10" --command "select 1"'
-    for (user, password), code, said in tried(inside, service, login, accounts):
+    accounts = [(user, password) for user in sorted(users) for password in sorted({*WELL_KNOWN, user, f"{user}db", *more})]
+    for (user, password), code, said in tried(inside, service, login.replace("$address", address), accounts):
         assert code != 0, f"{service} lets {user} in with the well-known password {password!r}"
-        assert "password authentication failed" in said, f"cannot try passwords of {user} on {service}: {said}"
+        assert refusal in said, f"cannot try passwords of {user} on {service}: {said}"
+
+
+def assert_no_login_to_postgresql(inside: Inside, service: str, users: set[str], database: str) -> None:
+    """Try the users of a PostgreSQL. Raises AssertionError."""
+    login = f'psql --no-psqlrc "host=$address dbname={database} user=$user password=$password connect_timeout=10" --command "select 1"'
+    assert_no_login(inside, service, login, "password authentication failed", users)
 
 
 @pytest.mark.proves("pacs-db")
 def test_database_takes_no_well_known_password(inside: Inside, lab: Lab) -> None:
     if lab.host_of("pacs-db") is None:
         pytest.skip("no host of the lab runs the archive's database")
-    settings = dict(line.partition("=")[::2] for line in lines(inside, "pacs-db", "env"))
+    settings = dict(line.partition("=")[::2] for line in inside.output("pacs-db", "env").splitlines())
     users = {settings.get("POSTGRES_USER", "pacs"), "pacs", "postgres"}
-    assert_no_login(inside, "pacs-db", users, settings.get("POSTGRES_DB", "pacsdb"))
+    assert_no_login_to_postgresql(inside, "pacs-db", users, settings.get("POSTGRES_DB", "pacsdb"))
 
 
 @pytest.mark.proves("mirth-db")
@@ -70,10 +79,10 @@ def test_databases_of_the_engine_take_no_well_known_password(inside: Inside, lab
     """mirthdb is the product's example (mirth.md §1), filler the orders' owner."""
     if lab.host_of("mirth-db") is None:
         pytest.skip("no host of the lab runs the engine's databases")
-    settings = dict(line.partition("=")[::2] for line in lines(inside, "mirth-db", "env"))
+    settings = dict(line.partition("=")[::2] for line in inside.output("mirth-db", "env").splitlines())
     users = {settings.get("POSTGRES_USER", "mirth"), "mirth", "mirthdb", "postgres", "filler"}
-    assert_no_login(inside, "mirth-db", users, settings.get("POSTGRES_DB", "mirth"))
-    assert_no_login(inside, "mirth-db", {"filler"}, "filler")
+    assert_no_login_to_postgresql(inside, "mirth-db", users, settings.get("POSTGRES_DB", "mirth"))
+    assert_no_login_to_postgresql(inside, "mirth-db", {"filler"}, "filler")
 
 
 @pytest.mark.proves("mirth")
@@ -94,12 +103,8 @@ def test_database_of_the_emr_takes_no_well_known_password(inside: Inside, lab: L
     """The names are those of the product's example (openemr.md §5), and the engine's account."""
     if lab.host_of("openemr-db") is None:
         pytest.skip("no host of the lab runs the EMR's database")
-    address = next(iter(inside.inspect("openemr-db")["NetworkSettings"]["Networks"].values()))["IPAddress"]
-    accounts = [(user, password) for user in ("root", "openemr", "imaging_ro") for password in sorted({*WELL_KNOWN, user, "openemr"})]
-    login = f'MYSQL_PWD="$password" mariadb --host={address} --user="$user" --skip-ssl-verify-server-cert --execute="select 1"'
-    for (user, password), code, said in tried(inside, "openemr-db", login, accounts):
-        assert code != 0, f"openemr-db lets {user} in with the well-known password {password!r}"
-        assert "Access denied" in said, f"cannot try passwords of {user} on openemr-db: {said}"
+    login = 'MYSQL_PWD="$password" mariadb --host=$address --user="$user" --skip-ssl-verify-server-cert --execute="select 1"'
+    assert_no_login(inside, "openemr-db", login, "Access denied", {"root", "openemr", "imaging_ro"}, "openemr")
 
 
 @pytest.mark.proves("openemr")
