@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HARDENED, Container, Engine, docker, image_under_test
+from .conftest import Container, Engine, docker, hardened, image_under_test
 
 IMAGE = image_under_test("mariadb", "openemr-db")
-FIRST_START = [*HARDENED, *(f"--cap-add={name}" for name in ("CHOWN", "DAC_OVERRIDE", "SETUID", "SETGID"))]
+FIRST_START = hardened("openemr_db")
 ROOT, PASSWORD = "Root.1'x_", "Emr.1\\x_"
 INIT_SCRIPT = "CREATE TABLE openemr.from_script (name varchar(20)); INSERT INTO openemr.from_script VALUES ('山田');"
 

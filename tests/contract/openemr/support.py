@@ -9,14 +9,14 @@ import base64
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 import requests
+from forms import Form
 from waiting import wait_for
 
-from ..conftest import HARDENED, Container, Engine, docker, image_under_test
+from ..conftest import Container, Engine, docker, hardened, image_under_test
 
 IMAGE = image_under_test("openemr")
 DATABASE_IMAGE = os.environ.get("CONTRACT_IMAGE_OPENEMR_DB", image_under_test("mariadb"))
@@ -28,7 +28,6 @@ SELF_SIGNED = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 BOOT_SECONDS = 60 if is_standin else 900
 ROOT = "/var/www/localhost/htdocs/openemr"
 DOCUMENTS = f"{ROOT}/sites/default/documents"
-CAPABILITIES = ("DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "CHOWN")
 DATABASE_ROOT, DATABASE_PASSWORD, ADMIN_PASSWORD = "root.Secret_1", "emr.Secret_2", "Admin.Secret_3"
 # §1.5: a status alone says nothing.
 HEALTH = "curl -fsk 'https://localhost/interface/login/login.php?site=default' | grep -q 'name=\"authUser\"'"
@@ -40,8 +39,7 @@ SCOPES = (
 
 def run_database(engine: Engine, network: str, alias: str = "db") -> Container:
     """Start the database as §1.6 says, and wait until it answers by TCP."""
-    options = [f"--network={network}", f"--network-alias={alias}", *HARDENED]
-    options += [f"--cap-add={name}" for name in ("CHOWN", "DAC_OVERRIDE", "SETUID", "SETGID")]
+    options = [f"--network={network}", f"--network-alias={alias}", *hardened("openemr_db")]
     flags = [
         "--character-set-server=utf8mb4",
         "--collation-server=utf8mb4_general_ci",
@@ -81,53 +79,13 @@ def run_emr(engine: Engine, network: str, *options: str, command: Sequence[str] 
         "OE_PASS": ADMIN_PASSWORD,
     }
     merged = {key: value for key, value in {**needed, **env}.items() if value}
-    fixed = [f"--network={network}", "--init", *HARDENED, *(f"--cap-add={name}" for name in CAPABILITIES)]
+    fixed = [f"--network={network}", "--init", *hardened("openemr")]
     return engine.run(IMAGE, *command, options=[*fixed, *options], env=merged)
 
 
 def wait_until_up(container: Container) -> None:
     """Wait for the login page."""
     container.wait_until("sh", "-c", HEALTH, seconds=BOOT_SECONDS)
-
-
-class Page(HTMLParser):
-    """The forms of a page: what would be posted if nothing were changed, and where to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-        self.fields: dict[str, str] = {}
-        self.options: dict[str, dict[str, str]] = {}
-        self.actions: list[str] = []
-        self.select = self.option = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect fields."""
-        given = {name: value or "" for name, value in attrs}
-        name = given.get("name", "")
-        if tag == "form":
-            self.actions.append(given.get("action", ""))
-        elif tag in ("input", "textarea") and name and (given.get("type") not in ("checkbox", "submit", "radio") or "checked" in given):
-            self.fields[name] = given.get("value", "")
-        elif tag == "select":
-            self.select = name
-            self.options[name] = {}
-        elif tag == "option" and self.select:
-            self.option = given.get("value", "")
-            self.options[self.select][self.option] = ""
-            if "selected" in given or self.select not in self.fields:
-                self.fields[self.select] = self.option
-
-    def handle_endtag(self, tag: str) -> None:
-        """Leave a select."""
-        if tag == "select":
-            self.select = ""
-
-    def handle_data(self, data: str) -> None:
-        """Collect the labels of options."""
-        if self.select and self.option in self.options[self.select]:
-            self.options[self.select][self.option] += data.strip()
 
 
 class Browser:
@@ -178,9 +136,10 @@ class Browser:
         open.
         """
         path = f"/interface/forms/procedure_order/new.php?id={number}" if number else "/interface/forms/procedure_order/new.php"
-        page = Page(self.get(path).text)
-        assert "csrf_token_form" in page.fields, page.text[:500]
-        sent = {name: value for name, value in page.fields.items() if not re.search(r"\[\d*\]$|^bn_|^ans\d", name)}
+        page = self.get(path).text
+        fields_there = Form(page).fields
+        assert "csrf_token_form" in fields_there, page[:500]
+        sent = {name: value for name, value in fields_there.items() if not re.search(r"\[\d*\]$|^bn_|^ans\d", name)}
         sent |= {
             "form_order_psc": "1",
             "form_billing_type": "P",
@@ -197,7 +156,7 @@ class Browser:
     def merge(self, target: int, source: int) -> str:
         """Merge a patient into another one."""
         path = "/interface/patient_file/merge_patients.php"
-        token = Page(self.get(path).text).fields["csrf_token_form"]
+        token = Form(self.get(path).text).fields["csrf_token_form"]
         fields = {"csrf_token_form": token, "form_target_pid": str(target), "form_source_pid": str(source), "form_submit": "merge"}
         return self.post(path, fields).text
 
@@ -211,7 +170,7 @@ class Browser:
 
     def token(self) -> str:
         """This session's form token, from a page that every administrator may see."""
-        return Page(self.get("/interface/patient_file/merge_patients.php").text).fields["csrf_token_form"]
+        return Form(self.get("/interface/patient_file/merge_patients.php").text).fields["csrf_token_form"]
 
     def delete_form(self, form: int, encounter: int, pid: int) -> None:
         """Delete an order from its encounter; `form` is forms.id."""

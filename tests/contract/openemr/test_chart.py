@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from forms import Form
 
-from .support import ADMIN_PASSWORD, DOCUMENTS, ROOT, SELF_SIGNED, Browser, Emr, Page, Rest, only_standin
+from .support import ADMIN_PASSWORD, DOCUMENTS, ROOT, SELF_SIGNED, Browser, Emr, Rest, only_standin
 
 pytestmark = SELF_SIGNED
 MENUS = f"{DOCUMENTS}/custom_menus/patient_menus"
@@ -173,7 +174,7 @@ def test_dead_menu(emr: Emr, admin: Browser, patient: tuple[int, str], menu: Non
 
 def test_new_user_gets_the_menu_of_the_form(emr: Emr, admin: Browser) -> None:
     """§2: the form posts its own patient_menu_role; the user's rights are those of the groups."""
-    page = Page(admin.get("/interface/usergroup/usergroup_admin_add.php").text)
+    page = Form(admin.get("/interface/usergroup/usergroup_admin_add.php").text)
     assert page.fields["patient_menu_role"] == "standard"
     fields = {
         **page.fields,

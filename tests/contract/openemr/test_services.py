@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from forms import Form
 from waiting import wait_for
 
-from .support import DOCUMENTS, ROOT, SELF_SIGNED, Browser, Emr, Page
+from .support import DOCUMENTS, ROOT, SELF_SIGNED, Browser, Emr
 
 pytestmark = SELF_SIGNED
 RUNNER = f"{ROOT}/library/ajax/execute_background_services.php"
@@ -83,7 +84,7 @@ def test_browser_runs_due_services(emr: Emr, service: str, admin: Browser) -> No
         {
             "ajax": "1",
             "skip_timeout_reset": "1",
-            "csrf_token_form": Page(admin.get("/interface/patient_file/merge_patients.php").text).fields["csrf_token_form"],
+            "csrf_token_form": Form(admin.get("/interface/patient_file/merge_patients.php").text).fields["csrf_token_form"],
         },
     )
     assert len(lines(emr)) == 1

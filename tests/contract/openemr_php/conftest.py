@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..conftest import HARDENED, Engine, image_under_test
+from ..conftest import Engine, hardened, image_under_test
 from .support import ADMIN, PASSWORD, SEEDS, Emr, install
 
 MARIADB = ("mariadbd", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci")
@@ -22,7 +22,7 @@ def emr() -> Iterator[Emr]:
         image_under_test("mariadb"),
         *MARIADB,
         "--character-set-collations=utf8mb4=utf8mb4_general_ci",
-        options=[f"--network={network}", *HARDENED, *(f"--cap-add={name}" for name in ("CHOWN", "DAC_OVERRIDE", "SETUID", "SETGID"))],
+        options=[f"--network={network}", *hardened("openemr_db")],
         env={"MARIADB_ROOT_PASSWORD": "Root.1"},
     )
     database.wait_until("healthcheck.sh", "--connect", "--innodb_initialized")
