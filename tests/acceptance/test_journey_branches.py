@@ -14,6 +14,7 @@ from waiting import wait_for
 
 from . import hl7v2
 from .emr import Order, Person, Procedure
+from .inside import Inside
 from .lab import Address, Engine, Lab
 from .openemr import OpenEmr, Registered, Report
 from .orders import EFFECT_SECONDS, POLLS_SECONDS, STATUS_SECONDS, Clinic, Examination
@@ -256,3 +257,18 @@ def test_study_with_another_uid_is_not_the_orders(admit: Admit, examine: Examine
     page = openemr.text_of(openemr.imaging_orders(patient))
     assert "no study known yet" in page
     assert "images available" not in page
+
+
+@pytest.mark.proves("openemr")
+def test_files_of_an_engine_with_another_uid_are_read(inside: Inside) -> None:
+    """As Open Integration Engine has: what it makes is of group 1000, and closed to all others. Refused with that reason it was read."""
+    name = "pacs-emr-verify-uid.hl7"
+    as_another = ("setpriv", "--reuid=14285", "--regid=14285", "--groups=1000", "sh", "-euc")
+    script = 'umask 007; cd /hl7/inbox; echo no report >".$1"; mv ".$1" "$1"'
+    inside.output("mirth", *as_another, script, "sh", name)
+    read = 'cd /hl7/results-error; [ ! -e "$1.reason" ] || cat "$1.reason"'
+    try:
+        wait_for(lambda: "" if inside.exchange(read, name, again=True) else f"{name} stays in the inbox", CHART_SECONDS)
+        assert "does not begin with MSH" in inside.exchange(read, name, again=True)
+    finally:
+        inside.exchange('cd /hl7; rm -f "results-error/$1" "results-error/$1.reason" "inbox/$1"', name)
