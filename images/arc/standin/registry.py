@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS standin.mwl_item (
     pk bigserial PRIMARY KEY, study_uid text NOT NULL, sps_id text NOT NULL, patient bigint NOT NULL REFERENCES standin.patient,
     status text NOT NULL, accession text NOT NULL, attrs jsonb NOT NULL, UNIQUE (study_uid, sps_id));
 CREATE INDEX IF NOT EXISTS mwl_item_patient ON standin.mwl_item (patient);
+CREATE INDEX IF NOT EXISTS mwl_item_accession ON standin.mwl_item (accession);
 CREATE TABLE IF NOT EXISTS standin.mpps (
     pk bigserial PRIMARY KEY, uid text NOT NULL UNIQUE, patient bigint NOT NULL REFERENCES standin.patient, status text NOT NULL,
     attrs jsonb NOT NULL);

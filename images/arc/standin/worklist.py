@@ -30,6 +30,7 @@ _STEP_KEYS = (
     "ScheduledProcedureStepID", "Modality", "ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime",
     "ScheduledStationAETitle", "ScheduledPerformingPhysicianName",
 )  # fmt: skip
+_COLUMNS = {"StudyInstanceUID": "m.study_uid", "AccessionNumber": "m.accession", "PatientID": "p.pid"}
 MATCHED = frozenset(_KEYS) | {f"{STEP}.{name}" for name in _STEP_KEYS}
 
 
@@ -104,9 +105,11 @@ def find(registry: Registry, keys: dict[str, str], hidden: Collection[str], limi
     else:
         conditions.append("m.status <> ALL(%s)")
         parameters.append(list(hidden))
-    if uids := keys.get("StudyInstanceUID", ""):
-        conditions.append("m.study_uid = ANY(%s)")
-        parameters.append(uids.split("\\"))
+    # What stands in a column narrows in the database; the rest, and what has wildcards, is looked at below.
+    for keyword, column in _COLUMNS.items():
+        if (wanted := keys.get(keyword, "").strip()) and not set(wanted) & set("*?"):
+            conditions.append(f"{column} = ANY(%s)")
+            parameters.append([part.strip() for part in wanted.split("\\")])
     rows = registry.rows(
         "SELECT p.attrs || m.attrs FROM standin.mwl_item m JOIN standin.patient p ON p.pk = m.patient"
         f" WHERE {' AND '.join(conditions)} ORDER BY m.pk",
