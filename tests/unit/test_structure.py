@@ -94,6 +94,11 @@ def test_the_services_of_the_lab_are_the_roles_that_describe_one() -> None:
     assert sorted(load(ROLES / "lab/defaults/main/lab.yml")["lab_services"]) == DESCRIBED == sorted(SERVICES)
 
 
+@pytest.mark.parametrize("file", sorted([*ROOT.glob("inventory/*/hosts.yml"), *ROOT.glob("molecule/*/inventory/hosts.yml")]), ids=short)
+def test_each_inventory_places_every_service(file: Path) -> None:
+    assert sorted(load(file)["all"]["children"]["lab"]["children"]) == DESCRIBED
+
+
 def test_every_service_has_its_row_in_the_image_table() -> None:
     images = load(ROLES / "lab/defaults/main/images.yml")["lab_images"]
     for service in SERVICES:
