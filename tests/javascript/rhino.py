@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,15 @@ class Rhino:
 
     def __init__(self) -> None:
         shell = ["-cp", f"{jars()}/*", "org.mozilla.javascript.tools.shell.Main", "-version", LANGUAGE]
-        command = ["java", "-Xshare:auto", *shell, str(ROOT / "tests/javascript/rhino.js"), str(ROOT)]
+        self._folder = TemporaryDirectory()
+        command = [
+            "java",
+            "-Xshare:auto",
+            f"-Djava.io.tmpdir={self._folder.name}",
+            *shell,
+            str(ROOT / "tests/javascript/rhino.js"),
+            str(ROOT),
+        ]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
 
     def __enter__(self) -> Rhino:
@@ -56,6 +65,7 @@ class Rhino:
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait(timeout=10)
+        self._folder.cleanup()
 
     def ask(self, **request: Any) -> Any:
         """Send one request, return its value. Raises ScriptError for an exception of the script, RhinoError where the process is gone."""
