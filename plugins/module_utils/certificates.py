@@ -168,10 +168,13 @@ class Site:
         leaf, found = chain[0], []
         if key != spki(leaf):
             found.append((f"does not fit the key {own.key}", "give the key for which it was issued, and the service's certificate first"))
-        if days_left(leaf, self.now) < 0:
-            found.append((f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "get a new one, and put it there"))
-        elif leaf.not_valid_before_utc > self.now:
-            found.append((f"is valid only from {leaf.not_valid_before_utc} on", "wait, or check the controller's clock"))
+        for certificate in chain:
+            whose = "" if certificate is leaf else f"holds {subject_of(certificate).get('CN', 'a certificate')}, which "
+            if days_left(certificate, self.now) < 0:
+                found.append((f"{whose}expired on {certificate.not_valid_after_utc:%Y-%m-%d}", "get a new one, and put it there"))
+            elif certificate.not_valid_before_utc > self.now:
+                what = f"{whose}is valid only from {certificate.not_valid_before_utc:%Y-%m-%d} on"
+                found.append((what, "wait, or check the controller's clock"))
         there = names_of(leaf)
         if missing := [name for name in own.names if not covered(name, there)]:
             found.append((f"does not bear {', '.join(missing)}", "get one with these names, or set lab_domain to what it bears"))
@@ -180,10 +183,11 @@ class Site:
             found.append(("is not for servers", "get one with the usage serverAuth"))
         if own.rsa and not isinstance(leaf.public_key(), rsa.RSAPublicKey):
             found.append((f"has no RSA key, and {own.service} takes no other", "get one with an RSA key"))
-        anchored = chain[-1] in authorities or any(issued_by(chain[-1], authority) for authority in authorities)
+        valid = [one for one in authorities if one.not_valid_before_utc <= self.now <= one.not_valid_after_utc]
+        anchored = chain[-1] in valid or any(issued_by(chain[-1], authority) for authority in valid)
         if not anchored or not all(issued_by(one, other) for one, other in pairwise(chain)):
-            fix = "append the certificates in between to it, each after what it signed"
-            found.append((f"leads to no certificate of {self.own_trust} (ca_own_trust)", fix))
+            fix = "append the certificates in between to it, each after what it signed; or correct ca_own_trust"
+            found.append((f"leads to no valid certificate of {self.own_trust}", fix))
         return found
 
     def _root(self) -> x509.Certificate | None:
@@ -238,7 +242,7 @@ class Site:
         if why:
             # Not beyond the root's end.
             stays = root and not any(due["name"] == ROOT for due in self.due)
-            days = min(self.days.issuing, int(days_left(root, self.now))) if root and stays else self.days.issuing
+            days = min(self.days.issuing, days_left(root, self.now)) if root and stays else self.days.issuing
             extra = {"permitted": wanted, "issuer": ROOT_FILE, "issuer_key": f"{ROOT}.key"}
             self._make(ISSUING, ISSUING, why, self._subject(f"{self.organization} issuing CA"), days, issuing, extra)
         self.rows.append(row(ISSUING, f"{ISSUING}.pem", issuing, self.now, why))
@@ -274,7 +278,7 @@ class Site:
         return {"O": self.organization, "CN": name}
 
     def _make(
-        self, name: str, file: str, why: str, subject: dict[str, str], days: int, before: x509.Certificate | None, extra: dict[str, Any]
+        self, name: str, file: str, why: str, subject: dict[str, str], days: float, before: x509.Certificate | None, extra: dict[str, Any]
     ) -> None:
         """Note what is due, as roles/ca/tasks/make.yml takes it."""
         until = self.now + timedelta(days=days)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.pacs_emr.lab.plugins.action import ca_look, ca_place
-from ansible_collections.pacs_emr.lab.plugins.module_utils import certificates, services
+from ansible_collections.pacs_emr.lab.plugins.module_utils import certificates, preflight_inventory, services
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -97,11 +97,12 @@ def contents(home: Path) -> dict[str, bytes]:
 
 
 def chain(home: Path, stem: str) -> list[x509.Certificate]:
-    return certificates.certificates(folder(home) / f"{stem}.pem")
+    found: list[x509.Certificate] = certificates.certificates(folder(home) / f"{stem}.pem")
+    return found
 
 
 def fits(home: Path, stem: str) -> bool:
-    return certificates.pair(folder(home) / stem)[1] == ""
+    return not certificates.pair(folder(home) / stem)[1]
 
 
 def judged(
@@ -216,11 +217,11 @@ def issue(
     """Make a certificate and write it with its issuer's, and its key, below ``where``; without an issuer it is a CA's."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem)])
-    end = datetime.now(UTC) + timedelta(days=days)
+    begin, end = datetime.now(UTC) - timedelta(days=30), datetime.now(UTC) + timedelta(days=days)
     by = issuer.subject if issuer else subject
     signer = signer or (key if isinstance(key, ec.EllipticCurvePrivateKey) else None)
     assert signer
-    builder = x509.CertificateBuilder(by, subject, key.public_key(), x509.random_serial_number(), end - timedelta(days=365), end)
+    builder = x509.CertificateBuilder(by, subject, key.public_key(), x509.random_serial_number(), begin, end)
     builder = builder.add_extension(x509.BasicConstraints(issuer is None, None), True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
     if issuer:
@@ -325,7 +326,7 @@ def test_what_nears_its_end_is_made_anew_without_the_root_key(lab: Path) -> None
     """And nothing of a key is in the most talkative output."""
     (folder(lab) / "root.key").rename(lab / "taken-away")
     before = contents(lab)
-    done = run(lab, "-vvv", "--diff", ca_leaf_days=397, ca_renew_days=90)
+    done = run(lab, "-vvv", "--diff", ca_leaf_days=397, ca_renew_days=90, lab_services=["arc"])
     assert changed(done) > 0
     assert "certificate arc: expires in 60 days" in done.output
     assert f"-until: {chain(lab, 'issuing')[0].not_valid_after_utc:%Y-%m-%d}" not in done.output
@@ -333,19 +334,25 @@ def test_what_nears_its_end_is_made_anew_without_the_root_key(lab: Path) -> None
     after = contents(lab)
     secrets = [line for name, text in after.items() if name.endswith(".key") for line in text.decode().splitlines() if "-" not in line]
     assert [line for line in secrets if line in done.output] == []
-    assert {name for name in after if after[name] == before[name]} == {"ca.pem", "issuing.pem", "issuing.key", "trust.pem"}
-    for stem, names in NAMES.items():
+    renewed = ("services/arc", "clients/CT_01")
+    assert {name for name in after if after[name] != before[name]} == {f"{stem}.{ending}" for stem in renewed for ending in ("key", "pem")}
+    for stem in renewed:
         assert fits(lab, stem)
-        assert certificates.names_of(chain(lab, stem)[0]) == names
+        assert certificates.names_of(chain(lab, stem)[0]) == NAMES[stem]
         assert verify(lab, folder(lab) / f"{stem}.pem").returncode == 0
         assert (folder(lab) / f"{stem}.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_another_domain_changes_all_but_the_root(lab: Path) -> None:
     before = contents(lab)
-    assert changed(run(lab, lab_domain="rad.lab.internal")) > 0
+    assert changed(run(lab, lab_domain="rad.lab.internal", lab_services=["edge"], ca_clients=[])) > 0
     after = contents(lab)
-    assert {name for name in after if after[name] == before[name]} == {"ca.pem", "root.key", "trust.pem"}
+    assert {name for name in after if after[name] != before[name]} == {
+        "issuing.key",
+        "issuing.pem",
+        "services/edge.key",
+        "services/edge.pem",
+    }
     permitted = certificates.permitted_of(chain(lab, "issuing")[0])
     assert "DNS:rad.lab.internal" in permitted
     assert "DNS:lab.internal" not in permitted
@@ -586,7 +593,7 @@ def test_own_files_that_are_right(lab: Path, authority: Authority) -> None:
 )
 def test_own_certificates_that_do_not_serve(lab: Path, authority: Authority, how: dict[str, Any], say: str) -> None:
     issuer, signer = authority
-    given = {"names": ["lab.internal", "emr.lab.internal"], "days": 300} | how
+    given: dict[str, Any] = {"names": ["lab.internal", "emr.lab.internal"], "days": 300} | how
     found = the_one(judged(lab, **own(lab, issue(lab, "own", issuer=issuer, signer=signer, **given))).findings)
     assert "ca_own_files, edge" in found
     assert say in found
@@ -604,7 +611,7 @@ def test_own_files_that_do_not_fit_each_other(lab: Path, authority: Authority) -
     assert "own.pem cannot be read" in the_one(judged(lab, **own(lab, file)).findings)
     issue(lab, "own", names, 300, *authority)
     issue(lab, "hospital", [])
-    assert "leads to no certificate of" in the_one(judged(lab, **own(lab, file)).findings)
+    assert "leads to no valid certificate of" in the_one(judged(lab, **own(lab, file)).findings)
     (lab / "hospital.pem").unlink()
     assert "ca_own_trust" in the_one(judged(lab, **own(lab, file)).findings)
 
@@ -645,8 +652,6 @@ def test_the_verb_lists_every_service_and_client_and_asks_no_host(tmp_path: Path
     ],
 )
 def test_preflight_judges_what_certificates_are_made_of(given: dict[str, Any], said: str) -> None:
-    from ansible_collections.pacs_emr.lab.plugins.module_utils import preflight_inventory
-
     days = {"ca_root_days": 3650, "ca_issuing_days": 1825, "ca_leaf_days": 397, "ca_renew_days": 30}
     right = {**LAB, **days, "ca_organization": "unit", "ca_clients": [], "ca_own_files": {}, "ca_own_trust": ""}
     assert preflight_inventory.certificates(right) == []
