@@ -39,6 +39,10 @@ deploy: venv ## Deploy and configure the lab LAB=<inventory>
 verify: venv ## Prove the lab LAB=<inventory>
 	$(ANSIBLE) playbooks/verify.yml
 
+.PHONY: certs
+certs: venv ## Make and renew the certificates of the lab LAB=<inventory>: what is due, or RENEW=arc, all, issuing, root
+	$(ANSIBLE) playbooks/certs.yml -e "ca_renew='$(RENEW)'"
+
 .PHONY: pictures
 pictures: ## Take the README's pictures from the demo's last journey
 	cp $(addprefix .cache/verify/demo/,emr-menu.png worklist.png viewer-from-order-page.png report-in-the-chart.png) docs/images/

@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
 
         variables: dict[str, Any] = {}
         derived: list[Finding] = []
-        for role in ["lab", *described]:
+        for role in ["lab", "ca", *described]:
             given: dict[str, Any] = {}
             for name in options[role]:
                 if name in task_vars:
@@ -93,6 +93,7 @@ class ActionModule(ActionBase):
         findings += preflight_inventory.procedures(variables["lab_procedures"], stations, variables["openemr_provider_name"])
         findings += preflight_inventory.hl7_names(variables)
         findings += preflight_inventory.emr(variables)
+        findings += preflight_inventory.certificates(variables)
         findings += preflight_inventory.neighbours(task_vars["groups"])
         findings += preflight_inventory.secret_length(variables["lab_secret_length"])
         return variables, findings

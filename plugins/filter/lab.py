@@ -116,6 +116,41 @@ def url(context: Context, service: str, published: str, path: str = "", scheme: 
 
 
 @pass_context
+def tls_name(context: Context, service: str) -> str:
+    """Return the name under which clients call a service over TLS, and which its certificate bears."""
+    return f"{compose_name(service)}.{context['lab_domain']}"
+
+
+@pass_context
+def certificate_names(context: Context, service: str) -> list[str]:
+    """Return the names and addresses that a service's certificate bears, its own in the lab's domain first.
+
+    These are that, its name on the container network, its host's address, where its ports are published, and for what people call by
+    the lab's domain (``fronts`` in its service.yml) these names and this machine's own.
+    """
+    domain = context["lab_domain"]
+    host = placed_on(context["groups"], service)
+    names = [tls_name(context, service), compose_name(service), host_address(context, host)]
+    described = services.load(service)
+    if fronts := described.certificate.get("fronts"):
+        names += [domain, *(f"{front}.{domain}" for front in fronts), "localhost", "127.0.0.1", "::1"]
+    for published in described.publishes:
+        if where := endpoint(context, service, published):
+            bind = str(setting(context, host, f"{published}_bind"))
+            names += [where["host"]] + ([] if ipaddress.ip_address(bind).is_unspecified else [bind])
+    return list(dict.fromkeys(names))
+
+
+@pass_context
+def certificate(context: Context, service: str) -> dict[str, str]:
+    """Return ``{key, chain, trust}``: files on the controller with a service's key, its certificate and chain, what its clients trust."""
+    own = context["ca_own_files"].get(service)
+    stem = f"{context['ca_folder']}/services/{service}"
+    files = {"key": own["key"], "chain": own["chain"]} if own else {"key": f"{stem}.key", "chain": f"{stem}.pem"}
+    return files | {"trust": f"{context['ca_folder']}/trust.pem"}
+
+
+@pass_context
 def awaited_elsewhere(context: Context, names: list[str]) -> list[str]:
     """Return those of the services here that must answer before a service on another host boots (``after`` in its service.yml)."""
     described = services.load_all(list(context["lab_services"])).values()
@@ -173,6 +208,8 @@ class FilterModule:
         return {
             "acceptance_input": acceptance_input,
             "awaited_elsewhere": awaited_elsewhere,
+            "certificate": certificate,
+            "certificate_names": certificate_names,
             "client_bind": client_bind,
             "compose_name": compose_name,
             "compose_text": compose_text,
@@ -180,5 +217,6 @@ class FilterModule:
             "image_reference": image_reference,
             "publish": publish,
             "reach": reach,
+            "tls_name": tls_name,
             "url": url,
         }

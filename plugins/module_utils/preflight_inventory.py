@@ -360,6 +360,56 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
+def certificates(variables: Mapping[str, Any]) -> list[Finding]:
+    """Check what certificates are made of: the lab's domain, lifetimes that fit into each other, clients, the site's own files."""
+    found = misshapen(
+        variables,
+        {
+            "lab_domain": (
+                r"(?=.{3,45}$)([a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])",
+                "give a DNS name with a dot in it, of small letters, digits and -, 45 characters at most",
+            ),
+            # The common name, with "issuing CA" behind it, has 64 characters at most (X.520).
+            "ca_organization": (r"(?=.*\S)[^\x00-\x1f]{1,50}", "give 1 to 50 characters, and not blanks alone"),
+        },
+    )
+    days = {name: int(variables[f"ca_{name}_days"]) for name in ("root", "issuing", "leaf", "renew")}
+    if not 1 <= days["renew"] < days["leaf"] <= 397:
+        what = f"a certificate of {days['leaf']} days, renewed {days['renew']} before its end, cannot be"
+        found.append(
+            Finding("ca_leaf_days, ca_renew_days", what, "give 397 days at most (browsers refuse more), and 1 or more, but fewer, to renew")
+        )
+    elif days["issuing"] <= days["leaf"] + days["renew"]:
+        what = f"{days['issuing']} days are too few: it has to outlive certificates of {days['leaf']} days until the next are signed"
+        found.append(Finding("ca_issuing_days", what, f"give more than {days['leaf'] + days['renew']}"))
+    if not days["issuing"] <= days["root"] <= 10950:
+        what = f"{days['root']} days: it has to outlive the issuing CA"
+        found.append(Finding("ca_root_days", what, f"give {days['issuing']} to 10950 (30 years)"))
+    taken = {name.replace("_", "-"): f"a service, {name}" for name in variables["lab_services"]}
+    taken |= {word: f"a word of ca_renew, {word}" for word in ("all", "issuing", "root")}
+    for row in variables["ca_clients"]:
+        name = str(row.get("name") or "")
+        where = f"ca_clients, {name or row}"
+        folded_name = name.lower().replace("_", "-")
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?", name):
+            found.append(
+                Finding(where, "is no name of a client", "use 1 to 32 letters, digits, _ and -, the first and last a letter or digit")
+            )
+        elif folded_name in taken:
+            found.append(Finding(where, f"is also {taken[folded_name]} (capitals and _ aside)", "choose another one"))
+        taken.setdefault(folded_name, f"a client, {name}")
+    for service, files in variables["ca_own_files"].items():
+        where = f"ca_own_files, {service}"
+        if service not in variables["lab_services"]:
+            found.append(Finding(where, "there is no such service", f"use some of {', '.join(variables['lab_services'])}"))
+        elif not isinstance(files, dict) or set(files) != {"chain", "key"} or not all(str(path).startswith("/") for path in files.values()):
+            found.append(Finding(where, "has not exactly chain and key", "give both, paths from / on, on the controller"))
+    if variables["ca_own_files"] and not str(variables["ca_own_trust"]).startswith("/"):
+        what = f"'{variables['ca_own_trust']}' is no file, and ca_own_files are there to be trusted"
+        found.append(Finding("ca_own_trust", what, "give the CA's certificates, a path from / on, on the controller"))
+    return found
+
+
 def neighbours(hosts: Mapping[str, list[str]]) -> list[Finding]:
     """Check that EMR and engine are on one host: they exchange files in one volume."""
     emr_host, engine_host = hosts["openemr"][0], hosts["mirth"][0]

@@ -16,7 +16,10 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 @dataclass(frozen=True)
 class Service:
-    """One service. Names of variables stand for their values; ``data`` and ``shares`` are volumes, ``secrets`` keys of the secrets file."""
+    """One service. Names of variables stand for their values; ``data`` and ``shares`` are volumes, ``secrets`` keys of the secrets file.
+
+    ``certificate`` is what its certificate has that others have not: ``key``, ``client``, ``fronts``.
+    """
 
     name: str
     image: str
@@ -27,6 +30,7 @@ class Service:
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     first_boot: list[str] = field(default_factory=list)
     shares: list[str] = field(default_factory=list)
+    certificate: dict[str, Any] = field(default_factory=dict)
 
     def mounts(self, over: Callable[[str], bool]) -> list[tuple[str, str, int]]:
         """``(file below /run/secrets, key, uid that opens it)`` of each secret that the container sees as a file.

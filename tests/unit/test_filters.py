@@ -51,6 +51,43 @@ def on(host: str, groups: dict[str, list[str]], hostvars: dict[str, dict[str, An
     }
 
 
+LAB: dict[str, Any] = {
+    "lab_domain": "rad.example.org",
+    "ca_folder": "/lab/certificates",
+    "ca_own_files": {"edge": {"chain": "/own.pem", "key": "/own.key"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "groups", "more", "names"),
+    [
+        ("pacs_db", MULTI, {"pacs_db_bind": ""}, ["pacs-db.rad.example.org", "pacs-db", "10.0.0.1"]),
+        ("pacs_db", MULTI, {"pacs_db_bind": "10.1.1.1"}, ["pacs-db.rad.example.org", "pacs-db", "10.0.0.1", "10.1.1.1"]),
+        ("openemr", SINGLE, {"openemr_bind": "0.0.0.0"}, ["openemr.rad.example.org", "openemr", "10.0.0.9"]),
+        ("openemr", SINGLE, {"openemr_bind": "127.0.0.1"}, ["openemr.rad.example.org", "openemr", "10.0.0.9", "localhost", "127.0.0.1"]),
+    ],
+)
+def test_a_certificate_bears_every_name_by_which_its_service_is_reached(
+    service: str, groups: dict[str, list[str]], more: dict[str, Any], names: list[str]
+) -> None:
+    variables = on(groups["edge"][0], groups, **LAB, openemr_port=8300, **more)
+    assert template(f"'{service}' | pacs_emr.lab.certificate_names", variables) == names
+
+
+def test_the_edge_bears_what_its_users_call_it() -> None:
+    names = template("'edge' | pacs_emr.lab.certificate_names", on("one", SINGLE, **LAB, edge_archive_bind=""))
+    assert {"rad.example.org", "emr.rad.example.org", "viewer.rad.example.org", "pacs.rad.example.org", "localhost", "::1"} <= set(names)
+
+
+def test_where_the_files_of_a_service_are() -> None:
+    seen = on("one", SINGLE, **LAB)
+    made = {"key": "/lab/certificates/services/pacs_db.key", "chain": "/lab/certificates/services/pacs_db.pem"}
+    trust = {"trust": "/lab/certificates/trust.pem"}
+    assert template("'pacs_db' | pacs_emr.lab.certificate", seen) == made | trust
+    assert template("'edge' | pacs_emr.lab.certificate", seen) == {"chain": "/own.pem", "key": "/own.key"} | trust
+    assert template("'pacs_db' | pacs_emr.lab.tls_name", seen) == "pacs-db.rad.example.org"
+
+
 def test_compose_name_is_a_host_name() -> None:
     assert lab.compose_name("pacs_db") == "pacs-db"
 
@@ -258,6 +295,8 @@ def test_every_filter_is_registered_and_tested_by_name() -> None:
         *(
             "acceptance_input",
             "awaited_elsewhere",
+            "certificate",
+            "certificate_names",
             "client_bind",
             "compose_name",
             "compose_text",
@@ -265,6 +304,7 @@ def test_every_filter_is_registered_and_tested_by_name() -> None:
             "image_reference",
             "publish",
             "reach",
+            "tls_name",
             "url",
         )
     }

@@ -81,7 +81,7 @@ def test_the_variables_of_a_role_begin_with_its_name(role: str) -> None:
     assert all(name.lstrip("_").startswith(f"{role}_") for file in files for name in load(file))
 
 
-@pytest.mark.parametrize("role", DESCRIBED)
+@pytest.mark.parametrize("role", [*DESCRIBED, "ca"])
 def test_the_tables_have_the_defaults_of_every_service(role: str) -> None:
     """A link, so that there is one place for them, and preflight sees them before the service's role runs."""
     link = ROLES / "lab/defaults/main" / f"{role}.yml"
@@ -160,7 +160,7 @@ def test_every_verb_begins_with_the_role_that_has_the_tables(verb: Path) -> None
 
 def test_every_verb_sees_the_same_tables(tmp_path: Path) -> None:
     """Runs each play's own beginning, with all that lies beside its playbook, and compares what its tables say then."""
-    names = sorted(name for role in {*DESCRIBED, "lab", "docker"} for name in default_names(role))
+    names = sorted(name for role in {*DESCRIBED, "lab", "ca", "docker"} for name in default_names(role))
     tables = "{{ query('ansible.builtin.vars', *" + str(names) + ") | to_json | b64encode }}"
     seen: dict[str, bytes] = {}
     for folder in {file.parent for file in PLAYBOOKS}:
@@ -186,7 +186,9 @@ def test_every_verb_sees_the_same_tables(tmp_path: Path) -> None:
     assert all(other == first_seen for other in others)
 
 
-@pytest.mark.parametrize("verb", ["site", "playbooks/docker", "playbooks/refused", "playbooks/render", "playbooks/verify"])
+@pytest.mark.parametrize(
+    "verb", ["site", "playbooks/certs", "playbooks/docker", "playbooks/refused", "playbooks/render", "playbooks/verify"]
+)
 def test_a_verb_judges_the_inventory_before_it_asks_a_host(verb: str, tmp_path: Path) -> None:
     given = {"lab_naem": "x", "render_to": str(tmp_path), "lab_secrets_file": str(tmp_path / "secrets.yml")}
     run = playbook(tmp_path, "-i", "inventory/multi", f"{verb}.yml", variables=given)
@@ -288,4 +290,5 @@ def test_an_inventory_sets_known_variables_only_and_is_short(inventory: str) -> 
 
 
 def test_no_secrets_file_is_under_version_control() -> None:
-    assert "secrets.yml" in (ROOT / ".gitignore").read_text(encoding="utf-8")
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/inventory/*/secrets.yml", "/inventory/*/certificates/"} <= set(ignored)
