@@ -107,3 +107,13 @@ def test_folders_that_an_interrupted_boot_closed_are_opened_again(lab: Lab, begu
     compose(lab, "up", "--detach", "--force-recreate", "openemr")
     lab.wait_until_healthy()
     lab.deploy_again()
+
+
+def test_boot_that_was_killed_while_it_closed_its_files_says_so(lab: Lab, begun: str) -> None:
+    """The folder itself is in the first batch of files, the entrypoint in the last."""
+    lab.inside("openemr", "chmod", "600", ".", "interface")
+    lab.docker("restart", "pacs-emr-openemr-1")
+    wait_until(lambda: "was interrupted" in log(lab), "the container whose files are half closed says nothing")
+    compose(lab, "up", "--detach", "--force-recreate", "openemr")
+    lab.wait_until_healthy()
+    lab.deploy_again()
