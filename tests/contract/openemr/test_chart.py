@@ -199,15 +199,16 @@ def test_new_user_gets_the_menu_of_the_form(emr: Emr, admin: Browser) -> None:
                    "echo (int)OpenEMR\\Common\\Acl\\AclMain::aclCheckCore($a, $b);") == "100"  # fmt: skip
 
 
-def test_user_by_sql_has_no_rights(emr: Emr) -> None:
-    """§5: rows of users, users_secure and groups make a login; rights need gacl_aro and its group."""
+def test_user_by_sql_without_a_group_of_rights_cannot_log_in(emr: Emr) -> None:
+    """AuthUtils.php, confirmUserPassword(): rows of users, users_secure and groups are not enough."""
     hashed = emr.php("$p = 'Sql.Secret_5'; echo (new OpenEMR\\Common\\Auth\\AuthHash('auth'))->passwordHash($p);")
     emr.sql(
         "INSERT INTO users SET username = 'bysql', authorized = 1, active = 1; SET @id = LAST_INSERT_ID(); "
         f"INSERT INTO users_secure SET id = @id, username = 'bysql', password = '{hashed}', last_update_password = NOW(); "
         "INSERT INTO `groups` SET name = 'Default', user = 'bysql'"
     )
-    emr.browser("bysql", "Sql.Secret_5")
+    with pytest.raises(AssertionError, match="login_screen"):
+        emr.browser("bysql", "Sql.Secret_5")
     may = "$_SESSION['authUser'] = 'bysql'; echo (int)OpenEMR\\Common\\Acl\\AclMain::aclCheckCore('patients', 'med');"
     assert emr.php(may) == "0"
     emr.sql(
@@ -215,6 +216,7 @@ def test_user_by_sql_has_no_rights(emr: Emr) -> None:
         "INSERT INTO gacl_groups_aro_map SELECT id, 900 FROM gacl_aro_groups WHERE value = 'doc'"
     )
     assert emr.php(may) == "1"
+    emr.browser("bysql", "Sql.Secret_5")
 
 
 def test_password_is_changed_by_php(emr: Emr) -> None:
@@ -223,7 +225,9 @@ def test_password_is_changed_by_php(emr: Emr) -> None:
     emr.sql(
         "INSERT INTO users SET username = 'changer', active = 1; SET @id = LAST_INSERT_ID(); "
         f"INSERT INTO users_secure SET id = @id, username = 'changer', password = '{hashed}', last_update_password = NOW(); "
-        "INSERT INTO `groups` SET name = 'Default', user = 'changer'"
+        "INSERT INTO `groups` SET name = 'Default', user = 'changer'; "
+        "INSERT INTO gacl_aro SET id = 901, section_value = 'users', value = 'changer', name = 'Changer'; "
+        "INSERT INTO gacl_groups_aro_map SELECT id, 901 FROM gacl_aro_groups WHERE value = 'front'"
     )
     number = emr.value("SELECT id FROM users WHERE username = 'changer'")
 

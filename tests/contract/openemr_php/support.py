@@ -42,6 +42,10 @@ INSERT INTO users SET username='norights', fname='No', lname='Rights', active=1,
 INSERT INTO users_secure (id, username, password, last_update_password) SELECT n.id, n.username, s.password, NOW()
   FROM users AS n JOIN users_secure AS s ON s.username='admin' WHERE n.username='norights';
 INSERT INTO `groups` SET name='Default', user='norights';
+INSERT INTO gacl_aro (id, section_value, value, order_value, name, hidden)
+  SELECT MAX(id) + 1, 'users', 'norights', 10, 'No Rights', 0 FROM gacl_aro;
+INSERT INTO gacl_groups_aro_map (group_id, aro_id)
+  SELECT g.id, a.id FROM gacl_aro_groups AS g JOIN gacl_aro AS a WHERE g.value='back' AND a.value='norights';
 INSERT INTO patient_data SET pid=4, pubpid='4', fname='Ann', lname='<script>alert(1)</script>', DOB='1980-01-02', sex='Female',
   uuid=unhex('04');
 INSERT INTO patient_data SET pid=42, pubpid='42', fname='Bo', lname='Fortytwo', DOB='1981-01-02', sex='Male', uuid=unhex('42');

@@ -56,7 +56,12 @@ class ResultImport
             if ($segment === '' || $segment === "\x1c") {
                 continue;
             }
-            if (!$this->segment(array_pad(explode($field, $segment), 60, ''))) {
+            $fields = explode($field, $segment);
+            if ($fields[0] === 'PID') {
+                // Address and telephone are read whether they are there or not, and PHP warns (receive_hl7_results.inc.php).
+                [$fields[11], $fields[13]];
+            }
+            if (!$this->segment(array_pad($fields, 60, ''))) {
                 return $this->said;
             }
         }
@@ -256,7 +261,8 @@ class ResultImport
             $report = self::insert('procedure_report', $group['report']);
             foreach ($group['results'] as $row) {
                 $end = strpos($row['comments'], "\n");
-                if (($row['result'] ?? null) === '' && $row['result_data_type'] === 'L' && $end && $end <= 10) {
+                // A document has none, and PHP warns, as upstream.
+                if ($row['result'] === '' && $row['result_data_type'] === 'L' && $end && $end <= 10) {
                     $row['result'] = substr($row['comments'], 0, $end);
                     $row['comments'] = substr($row['comments'], $end);
                 }

@@ -30,7 +30,8 @@ class AuthUtils
         $user = sqlQueryNoLog(
             'SELECT u.id, u.username, u.authorized, u.see_auth, s.password, s.login_fail_counter, g.name AS groupname FROM users u '
             . 'JOIN users_secure s ON s.id = u.id AND BINARY s.username = u.username LEFT JOIN `groups` g ON g.user = u.username '
-            . "WHERE BINARY u.username = ? AND u.active = 1 AND u.username <> ''",
+            . "WHERE BINARY u.username = ? AND u.active = 1 AND u.username <> '' AND EXISTS (SELECT 1 FROM gacl_aro a "
+            . "JOIN gacl_groups_aro_map m ON m.aro_id = a.id WHERE a.section_value = 'users' AND a.value = u.username)",
             [$username]
         );
         $limit = (int)($GLOBALS['password_max_failed_logins'] ?? 0);
