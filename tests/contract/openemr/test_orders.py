@@ -93,7 +93,7 @@ def test_what_a_transmission_leaves(emr: Emr, admin: Browser, visit: Visit) -> N
         "SELECT patient_id, encounter_id, order_status, activity, procedure_order_type, date_transmitted IS NULL "
         f"FROM procedure_order WHERE procedure_order_id = {number}"
     )
-    assert row == [[str(visit.pid), str(visit.encounter), "pending", "1", "imaging", "0"]]
+    assert row == [[str(visit.pid), str(visit.encounter), "", "1", "imaging", "0"]]
     code = emr.sql(
         "SELECT procedure_order_seq, procedure_code, procedure_name, diagnoses, do_not_send, procedure_source "
         f"FROM procedure_order_code WHERE procedure_order_id = {number}"

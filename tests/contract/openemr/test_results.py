@@ -183,14 +183,18 @@ def test_padded_number_is_accepted(emr: Emr, order: Order) -> None:
     imported(emr, order, oru(order, placer=f"{order.number:06}"))
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [("not HL7 at all", None), ("", None), ("\r\r", None)],
-    ids=["not-hl7", "empty", "blank"],
-)
-def test_what_is_no_message_stays_unsaid(emr: Emr, content: str, said: None) -> None:
+@pytest.mark.parametrize("content", ["not HL7 at all", ""], ids=["not-hl7", "empty"])
+def test_what_is_no_message_stays_unsaid(emr: Emr, content: str) -> None:
     """§7.5: the file stays, nothing is said."""
-    assert poll(emr, file_in(emr, content)) == (True, said)
+    assert poll(emr, file_in(emr, content)) == (True, None)
+
+
+def test_file_without_a_fourth_byte_ends_the_run(emr: Emr) -> None:
+    """match_lab(): PHP does not explode by nothing. The file stays, and those behind it too."""
+    name = file_in(emr, "\r\r")
+    with pytest.raises(AssertionError, match="ValueError"):
+        emr.php(POLL)
+    assert emr.container.try_exec("rm", f"/hl7/results/{name}").returncode == 0
 
 
 def test_unreadable_file_stays_unsaid(emr: Emr, order: Order) -> None:
@@ -230,7 +234,7 @@ def test_twice_is_two_reports(emr: Emr, order: Order) -> None:
     imported(emr, order, oru(order, status="C"))
     assert reports(emr, order)[len(before) :] == [["1", "final"], ["1", "final"], ["1", "correct"]]
     assert int(emr.value(f"SELECT COUNT(*) FROM documents WHERE foreign_id = {order.pid}")) == documents + 2
-    assert emr.value(f"SELECT order_status FROM procedure_order WHERE procedure_order_id = {order.number}") == "pending"
+    assert emr.value(f"SELECT order_status FROM procedure_order WHERE procedure_order_id = {order.number}") == ""
 
 
 @pytest.mark.parametrize(("letter", "status"), [("P", "prelim"), ("X", "error")])

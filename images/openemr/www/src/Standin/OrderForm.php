@@ -18,8 +18,8 @@ class OrderForm
     public function order(): array
     {
         $row = $this->id ? sqlQuery('SELECT * FROM procedure_order WHERE procedure_order_id = ? AND patient_id = ?', [$this->id, $this->pid]) : false;
-        $new = ['date_ordered' => date('Y-m-d'), 'provider_id' => $this->encounterProvider(), 'order_priority' => 'normal', 'order_status' => 'pending'];
-        $columns = ['date_collected', 'lab_id', 'billing_type', 'order_psc', 'order_abn', 'clinical_hx', 'patient_instructions', 'order_diagnosis', 'procedure_order_type'];
+        $new = ['date_ordered' => date('Y-m-d'), 'provider_id' => $this->encounterProvider()];
+        $columns = ['order_priority', 'order_status', 'date_collected', 'lab_id', 'billing_type', 'order_psc', 'order_abn', 'clinical_hx', 'patient_instructions', 'order_diagnosis', 'procedure_order_type'];
         return ($row ?: $new) + array_fill_keys($columns, '');
     }
 

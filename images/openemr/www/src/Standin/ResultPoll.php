@@ -121,7 +121,8 @@ class ResultPoll
     public static function matches(string &$hl7, string $account, string $facility, string $application, string $npi): bool
     {
         $same = fn(?string $one, string $other): bool => strtoupper(trim((string)$one)) === strtoupper(trim($other));
-        $fields = explode(substr($hl7, 3, 1) ?: '|', explode("\r", $hl7)[0]);
+        // Fewer than four bytes end the whole run by an exception, as upstream (receive_hl7_results.inc.php, match_lab()).
+        $fields = explode(substr($hl7, 3, 1), explode("\r", $hl7)[0]);
         if ($fields[0] !== 'MSH') {
             return false;
         }

@@ -54,8 +54,8 @@ $lab = (int)($order['lab_id'] ?: array_key_first($labNames) ?? 0);
 <p><?php echo xlt('Order Date'); ?> <input name="form_date_ordered" value="<?php echo attr($order['date_ordered']); ?>" />
 <?php echo xlt('Collection Date/Time'); ?> <input name="form_date_collected" value="<?php echo attr($order['date_collected']); ?>" />
 <?php echo xlt('Order Type') . ' ' . selectField('procedure_type_names', listOptions('order_type'), $order['procedure_order_type']); ?></p>
-<p><?php echo xlt('Priority') . ' ' . selectField('form_order_priority', listOptions('ord_priority'), $order['order_priority']); ?>
-<?php echo xlt('Order Status') . ' ' . selectField('form_order_status', listOptions('ord_status'), $order['order_status']); ?>
+<p><?php echo xlt('Priority') . ' ' . selectField('form_order_priority', ['' => xl('Unassigned')] + listOptions('ord_priority'), $order['order_priority']); ?>
+<?php echo xlt('Order Status') . ' ' . selectField('form_order_status', ['' => xl('Unassigned')] + listOptions('ord_status'), $order['order_status']); ?>
 <?php echo xlt('Billing') . ' ' . selectField('form_billing_type', ['T' => xl('Third Party'), 'P' => xl('Self Pay'), 'C' => xl('Bill Clinic')], $order['billing_type']); ?>
 <?php echo xlt('PSC Hold Order') . ' ' . selectField('form_order_psc', ['' => xl('No'), '1' => xl('Yes')], $order['order_psc'] ?: ''); ?>
 <?php echo xlt('ABN') . ' ' . selectField('form_order_abn', ['not_required' => xl('Not Required'), 'required' => xl('Required'), 'signed' => xl('Signed')], $order['order_abn']); ?></p>
