@@ -91,7 +91,11 @@ class OpenEmrCharts:
         found: dict[int, list[Report]] = defaultdict(list)
         for _, rows in sorted(results.items()):
             # The importer ends each line of a text.
-            texts = [row["text"].removesuffix("\n") for row in rows if row["text"] and not row["document"] and row["code"] != "113014"]
+            texts = [
+                row["text"].removesuffix("\n")
+                for row in rows
+                if row["text"] is not None and not row["document"] and row["code"] != "113014"
+            ]
             documents = [Document(int(row["document"]), int(row["bytes"]), str(row["patient"])) for row in rows if row["document"]]
             report = Report(int(rows[0]["line"]), rows[0]["status"], "\n".join(texts), rows[0]["notes"] or "", tuple(documents))
             found[int(rows[0]["order"])].append(report)
