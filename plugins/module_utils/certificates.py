@@ -284,7 +284,7 @@ class Site:
         """Note what is due, as roles/ca/tasks/make.yml takes it."""
         until = self.now + timedelta(days=days)
         due: dict[str, Any] = {"name": name, "file": file, "key": f"{file}.key", "key_kept": False, "why": why, "subject": subject}
-        due |= {"names": [], "permitted": [], "usages": [], "rsa": False, "not_after": f"{until:%Y%m%d%H%M%SZ}"} | extra
+        due |= {"names": [], "permitted": [], "usages": [], "rsa": False, "bits": RSA_BITS, "not_after": f"{until:%Y%m%d%H%M%SZ}"} | extra
         after = [f"subject: {', '.join(f'{short}={text}' for short, text in subject.items())}", f"until: {until:%Y-%m-%d}"]
         after += [f"{what}: {', '.join(map(bare, due[what]))}" for what in ("names", "permitted", "usages") if due[what]]
         after += [f"key: {wanted_key(due['rsa'])}", ""]
