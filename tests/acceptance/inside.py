@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,19 @@ from .web import Answer
 
 # Seconds that a whole start may take: a first boot of the archive on a slow disk takes minutes (dcm4chee.md §1.1).
 START_SECONDS = 600
+
+# A command that Docker Engine could not start: its exit code and how the reason begins, which `docker exec` prints on stdout.
+NOT_STARTED = 126
+NOT_STARTED_WORDS = b"OCI runtime exec failed"
+
+# Seconds to wait before each further try to start a command.
+START_PAUSES = (1, 3)
+
+
+def complaint_of(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Say how a command that failed ended: its exit code and the last it printed, on stderr or else on stdout."""
+    said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+    return f"exit {done.returncode}: {said[-2000:] or 'no word'}"
 
 
 class Inside:
@@ -63,10 +77,7 @@ class Inside:
             done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=timeout)
         except FileNotFoundError as error:
             raise LabError(f"hosts.{host.name}.exec: there is no command {command[0]} here") from error
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        assert not check or done.returncode == 0, (
-            f"on {host.name}: docker {' '.join(arguments[:6])}: exit {done.returncode}: {said[-2000:]}"
-        )
+        assert not check or done.returncode == 0, f"on {host.name}: docker {' '.join(arguments[:6])}: {complaint_of(done)}"
         return done
 
     def compose(self, host: Host, *arguments: str) -> str:
@@ -97,22 +108,25 @@ class Inside:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command in a service's container; the exit code is the caller's to judge.
 
-        `again`: it only reads, so where it ends without a word, as has been seen once in a while, it is run once more, with a warning.
+        What Docker Engine could not start did not run, so it is started again, with a warning. `again`: it only reads, so where it ends
+        without a word, as has been seen once in a while, it is run once more too.
         """
         host = self.host(service)
         variables = [word for name, content in (env or {}).items() for word in ("--env", f"{name}={content}")]
         words = ("exec", "--interactive", *variables, self.container(service), *command)
-        done = self.docker(host, *words, stdin=stdin, check=False, timeout=120)
-        if again and done.returncode != 0 and not done.stdout and not done.stderr:
-            warnings.warn(f"in {service}: exit {done.returncode} without a word, run again: {' '.join(command)[:80]}", stacklevel=2)
+        for pause in START_PAUSES:
             done = self.docker(host, *words, stdin=stdin, check=False, timeout=120)
-        return done
+            silent = again and done.returncode != 0 and not done.stdout and not done.stderr
+            if not (silent or (done.returncode == NOT_STARTED and done.stdout.startswith(NOT_STARTED_WORDS))):
+                return done
+            warnings.warn(f"in {service}: {complaint_of(done)}, run again: {' '.join(command)[:80]}", stacklevel=2)
+            time.sleep(pause)
+        return self.docker(host, *words, stdin=stdin, check=False, timeout=120)
 
     def output(self, service: str, *command: str, stdin: bytes = b"", again: bool = False) -> str:
         """Run a command in a service's container, which must succeed, and return what it prints; `again` as in `run`."""
         done = self.run(service, *command, stdin=stdin, again=again)
-        said = done.stderr.decode("utf-8", "replace").strip()
-        assert done.returncode == 0, f"in {service}: exit {done.returncode}: {said or 'no word'}: {' '.join(command)[:80]}"
+        assert done.returncode == 0, f"in {service}: {complaint_of(done)}: {' '.join(command)[:80]}"
         return done.stdout.decode("utf-8", "replace")
 
     def exchange(self, script: str, *arguments: str, stdin: bytes = b"", again: bool = False) -> str:
@@ -151,7 +165,7 @@ class InsideHttp:
         data = ["--data-binary", "@-"] if body else []
         command = ["curl", "-sS", "-i", "--noproxy", "*", "-m", "100", "--path-as-is", "-g", "-X", method]
         done = self._inside.run(self._service, *command, *options, *data, f"{self._origin}{target}", stdin=body)
-        assert done.returncode == 0, f"{method} {target[:120]} inside {self._service}: {done.stderr.decode('utf-8', 'replace').strip()}"
+        assert done.returncode == 0, f"{method} {target[:120]} inside {self._service}: {complaint_of(done)}"
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines[1:])
