@@ -289,13 +289,14 @@ def procedures(table: list[Mapping[str, Any]], stations: Iterable[str], group: s
 
 
 def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
-    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates and
-    of the worklist.
+    """Check the names that stand in every HL7 message: no delimiter of HL7 may be in them. And the times of the archive's updates, of
+    the worklist and of the looks at the EMR.
 
     And the names of the engine's database, which stand in its settings unquoted.
     """
     name = (r"[A-Za-z0-9_.-]{1,20}", "use 1 to 20 characters out of A-Z a-z 0-9 _ . -")
     period = (r"P(?!T?$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?", "give an ISO 8601 duration, PT1M say")
+    poll = (r"[1-9]\d{3,6}", "give milliseconds, 1000 to 9999999")
     identifier = (r"[a-z_][a-z0-9_]{0,62}", "use small letters, digits and _, 63 at most")
     shapes = {
         "lab_facility": name,
@@ -308,6 +309,8 @@ def hl7_names(variables: Mapping[str, Any]) -> list[Finding]:
         ),
         "mirth_emr_msh": (r"[^|^~\\&]{1,20}(\|[^|^~\\&]{0,20}){3}", "give four names with | between them"),
         "mirth_worklist_days": (r"\d{1,4}", "give a number of days, or 0 for never"),
+        "mirth_patients_poll_ms": poll,
+        "mirth_orders_poll_ms": poll,
         "mirth_db_name": identifier,
         "mirth_db_user": identifier,
         "arc_psu_delay": period,

@@ -117,6 +117,13 @@ class Clinic:
         assert folder == "orders-done", f"order {order.number} was refused: {[row['reason'] for row in self.engine.sink()[-1:]]}"
         return Examination(order, self.rows(order))
 
+    def place_together(self, *orders: Order) -> list[Examination]:
+        """Transmit orders at the same time; return them with their worklist rows. Raises AssertionError when one does not come."""
+        for order in orders:
+            name, content = order.encounter_form()
+            self.emr.write(name, content.encode())
+        return [Examination(order, self.rows(order)) for order in orders]
+
     def store_phantom(self, row: Row) -> Study:
         """Store a study whose pictures are known, as the row says. Raises AssertionError when an object is refused."""
         study = ct_disc(Identity.fresh())

@@ -122,10 +122,7 @@ def aged(clinic: Clinic, inside: Inside, dicomweb_inside: DicomWeb, lab_engine: 
 
 def place(clinic: Clinic, *orders: Order) -> list[Row]:
     """Transmit orders of one procedure at the same time; return their worklist rows. Raises AssertionError when one does not come."""
-    for order in orders:
-        name, content = order.encounter_form()
-        clinic.emr.write(name, content.encode())
-    return [row for order in orders for row in clinic.rows(order).values()]
+    return [row for one in clinic.place_together(*orders) for row in one.rows.values()]
 
 
 def listed(clinic: Clinic, row: Row) -> list[Row]:

@@ -10,19 +10,26 @@ import pytest
 from waiting import wait_for
 
 from . import hl7v2
-from .emr import Procedure
+from .emr import Order, Procedure
 from .lab import Address, Engine, Lab
-from .orders import EFFECT_SECONDS, Clinic, Examination, fresh_person
+from .orders import EFFECT_SECONDS, NUMBERS, Clinic, Examination, fresh_person
 from .reports import Filed, group, oru, send, text
 
 pytestmark = [pytest.mark.breaks, pytest.mark.proves("mirth", "arc")]
 
 
+@pytest.fixture(scope="module")
+def open_orders(request: pytest.FixtureRequest, clinic: Clinic, lab_engine: Engine) -> list[Examination]:
+    """New patients' open orders of two procedures, one for each test of this file that runs, placed at the same time."""
+    two = [Procedure(row.code, row.name) for row in lab_engine.procedures[:2]]
+    count = sum("ordered" in getattr(item, "fixturenames", ()) for item in request.session.items if item.path == request.path)
+    return clinic.place_together(*(Order(next(NUMBERS), fresh_person("Okereke^Ifeoma"), tuple(two)) for _ in range(count)))
+
+
 @pytest.fixture
-def ordered(clinic: Clinic, lab_engine: Engine) -> Examination:
-    """A new patient's open order of two procedures."""
-    first, second = lab_engine.procedures[:2]
-    return clinic.place(fresh_person("Okereke^Ifeoma"), Procedure(first.code, first.name), Procedure(second.code, second.name))
+def ordered(open_orders: list[Examination]) -> Examination:
+    """A new patient's open order of two procedures, which no other test has."""
+    return open_orders.pop()
 
 
 def lines(result: hl7.Message) -> list[str]:

@@ -376,6 +376,8 @@ NAMES = {
     "arc_psu_delay": "PT1M",
     "arc_psu_poll": "P1DT30S",
     "mirth_worklist_days": 0,
+    "mirth_patients_poll_ms": 1000,
+    "mirth_orders_poll_ms": 10000,
 }
 
 
@@ -397,6 +399,8 @@ NAMES = {
         ("arc_psu_delay", "PT"),
         ("arc_psu_poll", "P"),
         ("mirth_worklist_days", -1),
+        ("mirth_patients_poll_ms", 5),
+        ("mirth_orders_poll_ms", 0),
     ],
 )
 def test_names_and_times_of_hl7(name: str, value: str | int) -> None:
