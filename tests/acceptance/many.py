@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+from collections import Counter
 
 from waiting import wait_for
 
@@ -57,12 +58,12 @@ def assert_all_there_once(clinic: Clinic, orders: list[Order]) -> None:
         accessions = taken(clinic, orders)
         if len(accessions) < len(orders):
             return f"the engine has taken {len(accessions)} of {len(orders)} orders"
-        missing = set(accessions) - {row.item.AccessionNumber for row in clinic.modality.worklist()}
+        missing = set(accessions) - set(clinic.modality.accession_numbers())
         return f"{len(missing)} of {len(orders)} orders are not on the worklist: {sorted(missing)[:5]}" if missing else ""
 
     wait_for(complaint, DRAIN_SECONDS, pause=2)
-    listed = [row.item.AccessionNumber for row in clinic.modality.worklist()]
-    twice = [accession for accession in taken(clinic, orders) if listed.count(accession) > 1]
+    listed = Counter(clinic.modality.accession_numbers())
+    twice = [accession for accession in taken(clinic, orders) if listed[accession] > 1]
     assert not twice, f"orders that are on the worklist twice: {twice}"
 
 

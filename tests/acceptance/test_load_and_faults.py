@@ -178,14 +178,14 @@ def under_way(day: Day, clinic: Clinic, charts: OpenEmrCharts, before: Trouble) 
         if there < wanted:
             return f"{there} of {wanted} {what}"
     known = {rows[0]["accession"] for rows in clinic.engine.told(day.first, day.last).values()}
-    listed = {row.item.AccessionNumber for row in clinic.modality.worklist()} & known
+    listed = known & set(clinic.modality.accession_numbers())
     return "" if len(listed) == ORDERS - STUDIES else f"{len(listed)} of {ORDERS - STUDIES} orders are on the worklist"
 
 
 def wrong_with_orders(day: Day, clinic: Clinic) -> list[str]:
     """Each order is one row of the engine's, and one of the worklist unless it was done."""
     told = clinic.engine.told(day.first, day.last)
-    listed = Counter(row.item.AccessionNumber for row in clinic.modality.worklist())
+    listed = Counter(clinic.modality.accession_numbers())
     done = {one.number: one for one in day.department.done}
     found = []
     for order in day.orders:
