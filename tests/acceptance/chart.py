@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 from .emr import Order, Person, Procedure
 from .emr_database import EmrDatabase, literal
@@ -62,18 +63,19 @@ class Chart:
         self._sql(f"UPDATE patient_data SET {names} WHERE pid = {person.number}")
         return Person(person.number, name.translate(ESCAPES), person.born, person.sex)
 
-    def merge(self, old: Person, survivor: Person) -> None:
-        """Merge one chart into another: orders move, the row goes, the log tells."""
-        self._sql(
-            f"UPDATE procedure_order SET patient_id = {survivor.number} WHERE patient_id = {old.number}",
-            self._log(
-                "patient-merge-update", f"Updated rows with pid = {old.number} to pid = {survivor.number} in table forms", survivor.number
-            ),
-            f"UPDATE forms SET pid = {survivor.number} WHERE pid = {old.number}",
-            f"DELETE FROM patient_data WHERE pid = {old.number}",
-            self._log("patient-merge-delete", f"Deleted rows with pid = {old.number} in table patient_data", survivor.number),
-            f"UPDATE patient_data SET last_updated = now() WHERE pid = {survivor.number}",
-        )
+    def merge(self, *chain: Person) -> None:
+        """Merge each chart into the next one, so that nobody sees only some of it: orders move, the row goes, the log tells."""
+        self._sql(*(statement for old, survivor in pairwise(chain) for statement in self._merged(old.number, survivor.number)))
+
+    def _merged(self, old: str, survivor: str) -> list[str]:
+        return [
+            f"UPDATE procedure_order SET patient_id = {survivor} WHERE patient_id = {old}",
+            self._log("patient-merge-update", f"Updated rows with pid = {old} to pid = {survivor} in table forms", survivor),
+            f"UPDATE forms SET pid = {survivor} WHERE pid = {old}",
+            f"DELETE FROM patient_data WHERE pid = {old}",
+            self._log("patient-merge-delete", f"Deleted rows with pid = {old} in table patient_data", survivor),
+            f"UPDATE patient_data SET last_updated = now() WHERE pid = {survivor}",
+        ]
 
     def delete(self, person: Person) -> None:
         """Delete a patient; the log tells."""

@@ -196,14 +196,13 @@ def test_merge_brings_studies_and_orders_to_the_survivor(told: Told, clinic: Cli
 
 
 def test_merge_of_a_merge_brings_the_studies_to_the_last_survivor(told: Told, clinic: Clinic, chart: Chart, procedure: Procedure) -> None:
-    """Mostly one poll finds both merges."""
+    """One poll finds both merges."""
     # The last one's number is the highest, so that who comes later does not get another's.
     old, between, last = (chart.register(f"Chain^{name}") for name in ("First", "Between", "Last"))
     (row,) = place(clinic, chart.order(old, procedure))
     clinic.store(row)
     told.wait_for_name(last, "Chain^Last")
-    chart.merge(old, between)
-    chart.merge(between, last)
+    chart.merge(old, between, last)
     study = row.item.StudyInstanceUID
     wait_for(lambda: "" if told.studies(last) == {study} else "the last survivor does not have the study", EFFECT_SECONDS)
     assert told.studies(old) == told.studies(between) == set()
