@@ -11,7 +11,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "variables.md"
 #: Roles in the order in which an operator meets them.
-ROLES = ["lab", "ldap", "pacs_db", "arc", "mirth_db", "mirth", "openemr_db", "openemr", "ohif", "edge", "ca", "docker"]
+ROLES = ["lab", "ldap", "pacs_db", "arc", "mirth_db", "mirth", "openemr_db", "openemr", "ohif", "edge", "login", "ca", "docker"]
 HEAD = """# Variables
 
 <!-- Made by scripts/variables.py from the roles' argument specs and defaults: changes here are lost. -->

@@ -52,7 +52,9 @@ class ActionModule(ActionBase):
             for path in sorted(services.ROLES.glob("*/meta/argument_specs.yml"))
         }
         options = {role: spec["argument_specs"]["main"].get("options", {}) for role, spec in specs.items()}
-        described = sorted(path.parent.name for path in services.ROLES.glob("*/service.yml"))
+        known_services = sorted(path.parent.name for path in services.ROLES.glob("*/service.yml"))
+        # What lab_services leaves out needs no group.
+        described = [name for name in known_services if name in self._value("lab_services")]
         renamed = yaml.safe_load((services.ROLES / "lab" / "vars" / "renamed.yml").read_text(encoding="utf-8"))["lab_renamed"]
         # lab_secrets is set by this role for the tasks after it, hence in sight when a second play follows in the same run.
         known = {name for role in options.values() for name in role} | {"lab_secrets"}
@@ -79,7 +81,7 @@ class ActionModule(ActionBase):
             values, wrong = preflight_inventory.typed(options[role], given, role)
             variables |= values
             findings += wrong
-        findings += preflight_inventory.basics(variables, described)
+        findings += preflight_inventory.basics(variables, known_services)
         here = {name: service for name, service in services.load_all(described).items() if name in task_vars["group_names"]}
         findings += preflight_inventory.binds(variables, here, task_vars["inventory_hostname"])
         if findings or derived:
