@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from urllib.parse import urlencode
 import yaml
 from unit.support import ROOT, playbook
 
-from ..conftest import Container, Engine, docker, entry, image_under_test
+from ..conftest import Container, Engine, entry, image_under_test
 
 IMAGE = image_under_test("login")
 DOMAIN = "lab.internal"
@@ -62,20 +64,33 @@ def render(home: Path, **variables: object) -> Path:
     demo = str(ROOT / "inventory/demo")
     run = playbook(home, "-i", demo, "-i", str(placed), "playbooks/render.yml", variables=given | variables)
     assert run.returncode == 0, run.output
-    return home / "rendered" / "lab1" / "login"
+    folder = home / "rendered" / "lab1" / "login"
+    place_secrets(folder)
+    return folder
+
+
+def place_secrets(folder: Path, session: str = PASSPHRASE, reader: str = READER_PASSWORD) -> None:
+    """Add what the lab makes of the role's service.yml to its rendered files."""
+    (folder / "secrets").mkdir(mode=0o700)
+    for name, secret in (("login_session", session), ("login_reader", reader)):
+        path = folder / "secrets" / name
+        path.write_text(secret)
+        path.chmod(0o400)
+        os.chown(path, 33, 33)
+    (folder / "health.sh").chmod(0o755)
+
+
+def copy_of(folder: Path, home: Path, **secrets: str) -> Path:
+    """Return a copy of the role's files with other secrets."""
+    copy = home / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("secrets"))
+    place_secrets(copy, **secrets)
+    return copy
 
 
 def options(folder: Path) -> list[str]:
-    """Return the options of `docker run` that the rendered Compose file stands for, and place its secrets."""
+    """Return the options of `docker run` that the rendered Compose file stands for."""
     service: dict[str, Any] = yaml.safe_load((folder / "compose.yaml").read_text())["services"]["login"]
-    for name, secret in (("login_session", PASSPHRASE), ("login_reader", READER_PASSWORD)):
-        path = folder / "secrets" / name
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True, mode=0o700)
-            path.write_text(secret)
-            path.chmod(0o400)
-            docker("run", "--rm", "--network=none", f"--volume={path}:/secret", IMAGE, "chown", "33", "/secret")
-    (folder / "health.sh").chmod(0o755)
     known = {"image", "restart", "labels", "environment", "ports", "stop_grace_period", "healthcheck", "logging"}
     flags = {"user": "user", "mem_limit": "memory", "pids_limit": "pids-limit"}
     lists = {"cap_drop": "cap-drop", "security_opt": "security-opt", "tmpfs": "tmpfs"}

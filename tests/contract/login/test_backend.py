@@ -1,0 +1,198 @@
+"""What reaches the services behind, and what happens while they or the directory are away."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from waiting import wait_for
+
+from ..conftest import Container, docker
+from .support import (
+    ADMIN,
+    ADMIN_PASSWORD,
+    CLINICIAN,
+    CLINICIAN_PASSWORD,
+    EMR,
+    IMAGE,
+    NOBODY,
+    NOBODY_PASSWORD,
+    PAGE,
+    VIEWER,
+    Login,
+    copy_of,
+)
+
+# More than Apache takes by default (1 GiB).
+LARGE = (1 << 30) + (64 << 20)
+PIECE = b"\0" * (1 << 20)
+
+
+def pieces(chunked: bool) -> Iterator[bytes]:
+    """Yield a large body."""
+    for _ in range(LARGE // len(PIECE)):
+        yield b"%x\r\n%s\r\n" % (len(PIECE), PIECE) if chunked else PIECE
+    if chunked:
+        yield b"0\r\n\r\n"
+
+
+def memory(container: Container) -> int:
+    """Return the MiB that the processes of a container had at most."""
+    found = container.exec("sh", "-c", "cat /proc/[0-9]*/status")
+    return sum(int(size) for size in re.findall(r"VmHWM:\s+(\d+) kB", found)) >> 10
+
+
+def test_the_user_comes_from_the_login_alone(login: Login) -> None:
+    browser = login.logged_in()
+    for name in ("X-Remote-User", "x-remote-user", "X-REMOTE-USER"):
+        assert browser.ask(EMR, "/x", headers=PAGE | {name: "root.admin"}).seen("x-remote-user") == [CLINICIAN]
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        ("{}", []),
+        ("a=1; {}", ["a=1"]),
+        ("{}; b=2", ["b=2"]),
+        ("a=1; {}; b=2", ["a=1; b=2"]),
+        ("a=1;{};b=2", ["a=1;b=2"]),
+        ("{}; a=1; {}", ["a=1"]),
+        ("a=1, {}", ["a=1"]),
+        ("xlabsession=1; {}", ["xlabsession=1"]),
+        ("a=labsession=1; {}", ["a=labsession=1"]),
+    ],
+)
+def test_the_cookie_stays_at_the_login(login: Login, sent: str, seen: list[str]) -> None:
+    browser = login.logged_in()
+    cookie, browser.cookie = browser.cookie, ""
+    assert browser.ask(EMR, "/x", headers={"Cookie": sent.format(cookie, cookie)}).seen("cookie") == seen
+
+
+def test_a_cookie_in_a_header_of_its_own_stays_too(login: Login) -> None:
+    browser = login.logged_in()
+    connection = http.client.HTTPConnection(browser.address, 8080, timeout=10)
+    connection.putrequest("GET", "/x", skip_host=True)
+    for name, value in (("Host", EMR), ("Cookie", "a=1"), ("Cookie", browser.cookie), ("Cookie", "b=2")):
+        connection.putheader(name, value)
+    connection.endheaders()
+    body = connection.getresponse().read().decode()
+    connection.close()
+    assert '"x-remote-user", "anna"' in body
+    assert "labsession" not in body
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_a_request_passes_as_it_is(login: Login, method: str) -> None:
+    """Path and query as the client wrote them, its host, what the edge added, and the body; the answer comes back with its headers."""
+    target = "/dcm4chee-arc/a%2Fb/%5e;v=1/./x?PatientName=A%5EB*&includefield=a,b&x=%20+"
+    added = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": VIEWER, "Authorization": "Bearer x"}
+    answer = login.logged_in().ask(VIEWER, target, method, "hello" if method != "GET" else None, added)
+    assert (answer.echo["method"], answer.echo["target"]) == (method, target)
+    assert answer.echo["bytes"] == (5 if method != "GET" else 0)
+    assert answer.seen("host") == [VIEWER]
+    assert {name: answer.seen(name.lower()) for name in added} == {name: [value] for name, value in added.items()}
+    assert not {"x-forwarded-server", "via"} & {name for name, _ in answer.echo["headers"]}
+    assert (answer.header("Cache-Control"), answer.header("Set-Cookie")) == ("max-age=60", "backend=1")
+
+
+def test_a_form_of_the_service_behind_reaches_it(login: Login) -> None:
+    """Also one whose fields have the names of the login's."""
+    browser = login.logged_in()
+    answer = browser.log_in("other", "pass", target="/interface/main.php")
+    assert answer.echo["bytes"] == len("user=other&password=pass")
+    assert answer.seen("x-remote-user") == [CLINICIAN]
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
+def test_a_large_upload_streams(login: Login, chunked: bool) -> None:
+    browser = login.logged_in()
+    length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(LARGE)}
+    answer = browser.ask(VIEWER, "/dicom-web/studies", "POST", pieces(chunked), length)
+    assert answer.echo["bytes"] == LARGE
+    assert memory(login.container) < 128
+
+
+def test_a_large_retrieve_streams(login: Login) -> None:
+    browser = login.logged_in()
+    connection = http.client.HTTPConnection(browser.address, 8080, timeout=30)
+    connection.request("GET", f"/bytes/{LARGE}", headers={"Host": VIEWER, "Cookie": browser.cookie})
+    response = connection.getresponse()
+    got = 0
+    while piece := response.read(1 << 20):
+        got += len(piece)
+    connection.close()
+    assert got == LARGE
+    assert memory(login.container) < 128
+
+
+def test_an_edge_that_comes_back_elsewhere_is_found_again(login: Login) -> None:
+    browser = login.logged_in()
+    assert browser.ask(EMR, "/x").status == 200
+    old = login.edge.address()
+    login.edge.remove()
+    answer = browser.ask(EMR, "/x")
+    # Its name is gone with it.
+    assert (answer.status, "does not answer. Try again" in answer.body) == (500, True)
+    assert login.browser().ask(EMR, "/login").status == 200
+    # Takes the old address.
+    login.made.run(IMAGE, "infinity", options=[f"--network={login.network}", "--entrypoint=sleep"])
+    login.edge = login.start_edge()
+    assert login.edge.address() != old
+    wait_for(lambda: "" if (status := browser.ask(EMR, "/x").status) == 200 else str(status), 5, pause=0.2)
+
+
+def test_an_edge_that_refuses_is_told(login: Login, tmp_path: Path) -> None:
+    config = copy_of(login.folder, tmp_path) / "httpd.conf"
+    config.write_text(config.read_text().replace("http://edge:8181/", "http://edge:8182/"))
+    browser = login.browser(login.start(config.parent))
+    browser.log_in(CLINICIAN, CLINICIAN_PASSWORD)
+    answer = browser.ask(EMR, "/x")
+    assert (answer.status, "cannot be reached now" in answer.body) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("away", "back", "user", "password"),
+    [("stop", "start", ADMIN, ADMIN_PASSWORD), ("pause", "unpause", NOBODY, NOBODY_PASSWORD)],
+)
+def test_a_directory_that_is_away_is_told_and_found_again(login: Login, away: str, back: str, user: str, password: str) -> None:
+    """Nobody's password is called wrong then; no restart is needed. Of a user whom this login has not seen for a minute."""
+    docker(away, *(["--time=1"] if away == "stop" else []), login.ldap.name)
+    try:
+        began = time.monotonic()
+        answer = login.browser().log_in(user, password, target="/login?/x")
+        assert (answer.status, "directory of accounts" in answer.body) == (500, True)
+        assert answer.header("Set-Cookie") == ""
+        assert time.monotonic() - began < 30
+    finally:
+        docker(back, login.ldap.name)
+    wait_for(lambda: "" if login.browser().log_in(user, password, target="/login?/x").header("Location") == "/x" else "not yet", 30)
+    login.container.wait_until("/usr/local/apache2/health.sh")
+
+
+def test_a_changed_password_counts_within_the_minute(login: Login) -> None:
+    """And the old one opens nothing: the directory is asked for what it does not know yet."""
+    browser = login.logged_in()
+    change = ("ldappasswd", "-x", "-H", "ldap://127.0.0.1", "-D", f"uid={CLINICIAN},ou=lab,dc=dcm4che,dc=org")
+    login.ldap.exec(*change, "-w", CLINICIAN_PASSWORD, "-s", "New.canary-1")
+    try:
+        assert login.browser().log_in(CLINICIAN, "New.canary-1").header("Location") == "/"
+        wait_for(lambda: "" if browser.ask(EMR).status == 302 else "the old login is good still", 70, pause=2)
+    finally:
+        login.ldap.exec(*change, "-w", "New.canary-1", "-s", CLINICIAN_PASSWORD)
+
+
+@pytest.mark.parametrize("fault", ["password", "name"])
+def test_a_reader_that_the_directory_does_not_know_is_unhealthy(login: Login, tmp_path: Path, fault: str) -> None:
+    folder = copy_of(login.folder, tmp_path, **({"reader": "Wrong.canary-1"} if fault == "password" else {}))
+    if fault == "name":
+        config = folder / "httpd.conf"
+        config.write_text(config.read_text().replace("cn=reader,", "cn=writer,"))
+    container = login.start(folder, wait=False)
+    container.wait_until("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080")
+    done = container.try_exec("/usr/local/apache2/health.sh")
+    assert done.returncode == 1
+    assert re.fullmatch(r"HTTP/1\.1 (401|500) .*\n", done.stdout)
