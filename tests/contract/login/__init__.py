@@ -1,0 +1,1 @@
+"""The login as the role runs it."""

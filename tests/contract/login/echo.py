@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import BinaryIO
+from io import BufferedIOBase
 
 CHUNK = 1 << 16
 
 
-def body_of(stream: BinaryIO, length: str | None, chunked: bool) -> int:
+def body_of(stream: BufferedIOBase, length: str | None, chunked: bool) -> int:
     """Read the body of a request; return its bytes."""
     if not chunked:
         left = total = int(length or 0)

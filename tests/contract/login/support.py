@@ -45,7 +45,8 @@ def group(name: str, *members: str) -> str:
 
 ACCOUNTS = (
     f"dn: {LAB}\nobjectClass: organizationalUnit\nou: lab\n\n"
-    f"dn: cn=reader,{LAB}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\nuserPassword: {READER_PASSWORD}\n\n"
+    f"dn: cn=reader,{LAB}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\n"
+    f"userPassword: {READER_PASSWORD}\n\n"
     + person(CLINICIAN, CLINICIAN_PASSWORD)
     + person(ADMIN, ADMIN_PASSWORD)
     + person(NOBODY, NOBODY_PASSWORD)
@@ -56,6 +57,7 @@ ACCOUNTS = (
 
 def render(home: Path, **variables: object) -> Path:
     """Return the folder of the role's files as the demo would get them, were the login placed in it."""
+    home.mkdir(exist_ok=True)
     placed = home / "placed.yml"
     placed.write_text(yaml.safe_dump({"all": {"children": {"lab": {"children": {"login": {"hosts": {"lab1": {}}}}}}}}))
     services = yaml.safe_load((ROOT / "roles/lab/defaults/main/lab.yml").read_text())["lab_services"]
@@ -177,15 +179,20 @@ class Login:
     def __init__(self, made: Engine, folder: Path) -> None:
         self.made, self.folder = made, folder
         self.network = made.network()
-        self.ldap = made.run(
-            image_under_test("ldap"),
-            options=[f"--network={self.network}", "--network-alias=ldap", "--ulimit=nofile=1024"],
-            env={"LDAP_ROOTPASS": ROOT_PASSWORD, "LDAP_CONFIGPASS": ROOT_PASSWORD},
-        )
         self.edge = self.start_edge()
-        self.ldap.wait_until(*entry(f"cn=view-applications,ou=account,{BASE}"), seconds=60)
-        self.ldap.exec("ldapadd", "-x", "-H", "ldap://127.0.0.1", "-D", f"cn=admin,{BASE}", "-w", ROOT_PASSWORD, stdin=ACCOUNTS)
+        self.ldap = self.start_ldap("ldap")
         self.container = self.start()
+
+    def start_ldap(self, alias: str, *options: str, **environment: str) -> Container:
+        """Run the lab's LDAP with the accounts."""
+        ldap = self.made.run(
+            image_under_test("ldap"),
+            options=[f"--network={self.network}", f"--network-alias={alias}", "--ulimit=nofile=1024", *options],
+            env={"LDAP_ROOTPASS": ROOT_PASSWORD, "LDAP_CONFIGPASS": ROOT_PASSWORD, **environment},
+        )
+        ldap.wait_until(*entry(f"cn=view-applications,ou=account,{BASE}"), seconds=60)
+        ldap.exec("ldapadd", "-x", "-H", "ldap://127.0.0.1", "-D", f"cn=admin,{BASE}", "-w", ROOT_PASSWORD, stdin=ACCOUNTS)
+        return ldap
 
     def start(self, folder: Path | None = None, wait: bool = True) -> Container:
         """Run one more login, with other files where they are given."""

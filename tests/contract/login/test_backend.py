@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,22 +20,25 @@ from .support import (
     CLINICIAN_PASSWORD,
     EMR,
     IMAGE,
+    LAB,
     NOBODY,
     NOBODY_PASSWORD,
     PAGE,
     VIEWER,
     Login,
     copy_of,
+    render,
 )
 
+LARGE = 256 << 20
 # More than Apache takes by default (1 GiB).
-LARGE = (1 << 30) + (64 << 20)
+LARGER = (1 << 30) + (16 << 20)
 PIECE = b"\0" * (1 << 20)
 
 
-def pieces(chunked: bool) -> Iterator[bytes]:
+def pieces(size: int, chunked: bool) -> Iterator[bytes]:
     """Yield a large body."""
-    for _ in range(LARGE // len(PIECE)):
+    for _ in range(size // len(PIECE)):
         yield b"%x\r\n%s\r\n" % (len(PIECE), PIECE) if chunked else PIECE
     if chunked:
         yield b"0\r\n\r\n"
@@ -107,12 +111,12 @@ def test_a_form_of_the_service_behind_reaches_it(login: Login) -> None:
     assert answer.seen("x-remote-user") == [CLINICIAN]
 
 
-@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
-def test_a_large_upload_streams(login: Login, chunked: bool) -> None:
+@pytest.mark.parametrize(("size", "chunked"), [(LARGER, False), (LARGE, True)], ids=["with a length", "in chunks"])
+def test_a_large_upload_streams(login: Login, size: int, chunked: bool) -> None:
     browser = login.logged_in()
-    length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(LARGE)}
-    answer = browser.ask(VIEWER, "/dicom-web/studies", "POST", pieces(chunked), length)
-    assert answer.echo["bytes"] == LARGE
+    length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(size)}
+    answer = browser.ask(VIEWER, "/dicom-web/studies", "POST", pieces(size, chunked), length)
+    assert answer.echo["bytes"] == size
     assert memory(login.container) < 128
 
 
@@ -196,3 +200,39 @@ def test_a_reader_that_the_directory_does_not_know_is_unhealthy(login: Login, tm
     done = container.try_exec("/usr/local/apache2/health.sh")
     assert done.returncode == 1
     assert re.fullmatch(r"HTTP/1\.1 (401|500) .*\n", done.stdout)
+
+
+def test_a_directory_is_asked_over_tls_and_must_show_its_certificate(login: Login, tmp_path: Path) -> None:
+    """As a hospital's: ldaps:// with its CA; with another CA nobody gets in, and the health check says so."""
+    for name in ("own", "other"):
+        made = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=ldaps",
+            "-addext",
+            "subjectAltName=DNS:ldaps",
+        ]
+        subprocess.run([*made, "-keyout", f"{tmp_path / name}.key", "-out", f"{tmp_path / name}.pem"], check=True, capture_output=True)
+        (tmp_path / f"{name}.key").chmod(0o644)
+    tmp_path.chmod(0o755)
+    files = {"CERT": "own.pem", "KEY": "own.key", "CACERT": "own.pem"}
+    login.start_ldap(
+        "ldaps",
+        f"--volume={tmp_path}:/certs:ro",
+        LDAP_URLS="ldap:/// ldaps:///",
+        **{f"LDAP_TLS_{key}": f"/certs/{file}" for key, file in files.items()},
+    )
+    url = f"ldaps://ldaps/{LAB}?uid?one?(objectClass=inetOrgPerson)"
+    trusting = login.start(render(tmp_path / "a", login_ldap_url=url, login_ldap_trust=str(tmp_path / "own.pem")))
+    assert login.browser(trusting).log_in(CLINICIAN, CLINICIAN_PASSWORD).header("Location") == "/"
+    other = login.start(render(tmp_path / "b", login_ldap_url=url, login_ldap_trust=str(tmp_path / "other.pem")), wait=False)
+    other.wait_until("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080")
+    assert other.try_exec("/usr/local/apache2/health.sh").returncode == 1
+    assert login.browser(other).log_in(CLINICIAN, CLINICIAN_PASSWORD).status == 500

@@ -60,7 +60,14 @@ def test_a_wrong_password_leads_back_to_the_form_which_says_so_and_keeps_the_add
     """edge.md: wrong password."""
     browser = login.browser()
     assert "is wrong" not in browser.ask(EMR, "/login").body
-    for user, password in ((CLINICIAN, "other"), (CLINICIAN, ""), ("", "x"), ("unknown", CLINICIAN_PASSWORD), ("*", "x"), (ADMIN, "changeit")):
+    for user, password in (
+        (CLINICIAN, "other"),
+        (CLINICIAN, ""),
+        ("", "x"),
+        ("unknown", CLINICIAN_PASSWORD),
+        ("*", "x"),
+        (ADMIN, "changeit"),
+    ):
         answer = browser.log_in(user, password, target=f"/login?{LONG_PATH}")
         assert (answer.status, answer.header("Location")) == (302, f"/login/again?{LONG_PATH}"), user
         assert answer.header("Set-Cookie") == "", user
@@ -84,7 +91,17 @@ def test_administrators_have_the_archive_too_and_nobody_else_has(login: Login) -
     admin = login.logged_in(ADMIN, ADMIN_PASSWORD)
     assert [admin.ask(host).seen("x-remote-user") for host in (PACS, EMR)] == [[ADMIN], [ADMIN]]
     clinician = login.logged_in()
-    for host in (PACS, PACS.upper(), f"{PACS}:443", f"{PACS}.", f"x.{DOMAIN}", f"{EMR}.evil.com", "evil.com", f"xemr.{DOMAIN}", "emr-lab.internal"):
+    for host in (
+        PACS,
+        PACS.upper(),
+        f"{PACS}:443",
+        f"{PACS}.",
+        f"x.{DOMAIN}",
+        f"{EMR}.evil.com",
+        "evil.com",
+        f"xemr.{DOMAIN}",
+        "emr-lab.internal",
+    ):
         answer = clinician.ask(host)
         assert (answer.status, "no right to use this" in answer.body) == (403, True), host
 
@@ -220,8 +237,8 @@ ELSEWHERE = [
     "\\/evil.com",
     f"https://{DOMAIN}.evil.com/",
     f"https://{EMR}@evil.com/",
-    f"@evil.com/",
-    f".evil.com/",
+    "@evil.com/",
+    ".evil.com/",
     "javascript:alert(1)",
     "https:evil.com",
     "%2F%2Fevil.com",
@@ -240,7 +257,9 @@ def test_a_login_leads_nowhere_else(login: Login, wanted: str) -> None:
         assert browser.log_in(CLINICIAN, CLINICIAN_PASSWORD, target=f"{page}?{wanted}").header("Location") == "/"
 
 
-@pytest.mark.parametrize("wanted", ["/", "/x", "/a//b", "/a?b=https://evil.com", "/x\\y", "/%5cevil.com", "/%0d%0aSet-Cookie:%20x=1", "/./x"])
+@pytest.mark.parametrize(
+    "wanted", ["/", "/x", "/a//b", "/a?b=https://evil.com", "/x\\y", "/%5cevil.com", "/%0d%0aSet-Cookie:%20x=1", "/./x"]
+)
 def test_a_path_of_the_same_host_is_kept_as_it_is(login: Login, wanted: str) -> None:
     answer = login.browser().log_in(CLINICIAN, CLINICIAN_PASSWORD, target=f"/login?{wanted}")
     assert answer.header("Location") == wanted
@@ -307,7 +326,9 @@ def test_the_log_says_who_came_in_and_who_did_not_and_no_patient(login: Login) -
     start = r'event=refused client="192.0.2.7" user="anna" host="viewer.lab.internal" method=POST path="/login" status=302 bytes='
     assert any(start in line for line in lines)
     assert any(f'event=refused client="192.0.2.7" user="{chr(92)}"{chr(92)}nevent=login" ' in line for line in lines), log
-    assert any('event=login client="-" user="anna" host="viewer.lab.internal" method=POST path="/login" status=302 ' in line for line in lines)
+    assert any(
+        'event=login client="-" user="anna" host="viewer.lab.internal" method=POST path="/login" status=302 ' in line for line in lines
+    )
     for host, status in ((VIEWER, 200), (PACS, 403)):
         start = f'event=request client="192.0.2.7" user="anna" host="{host}" method=GET path="{target}" status={status} bytes='
         [line] = [line for line in lines if start in line]
@@ -318,7 +339,19 @@ def test_the_log_says_who_came_in_and_who_did_not_and_no_patient(login: Login) -
 def test_the_reader_reads_no_password(login: Login) -> None:
     """Upstream's rules of access (dcm4chee.md §2.1)."""
     bind = ("-D", "cn=reader,ou=lab,dc=dcm4che,dc=org", "-w", READER_PASSWORD)
-    command = ("ldapsearch", "-x", "-LLL", "-H", "ldap://127.0.0.1", *bind, "-b", "ou=lab,dc=dcm4che,dc=org", "uid=anna", "uid", "userPassword")
+    command = (
+        "ldapsearch",
+        "-x",
+        "-LLL",
+        "-H",
+        "ldap://127.0.0.1",
+        *bind,
+        "-b",
+        "ou=lab,dc=dcm4che,dc=org",
+        "uid=anna",
+        "uid",
+        "userPassword",
+    )
     found = login.ldap.exec(*command)
     assert "uid: anna" in found
     assert "userPassword" in ACCOUNTS
