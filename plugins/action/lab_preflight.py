@@ -53,8 +53,7 @@ class ActionModule(ActionBase):
         }
         options = {role: spec["argument_specs"]["main"].get("options", {}) for role, spec in specs.items()}
         known_services = sorted(path.parent.name for path in services.ROLES.glob("*/service.yml"))
-        # What lab_services leaves out needs no group.
-        described = [name for name in known_services if name in self._value("lab_services")]
+        described = self._placed(known_services)
         renamed = yaml.safe_load((services.ROLES / "lab" / "vars" / "renamed.yml").read_text(encoding="utf-8"))["lab_renamed"]
         # lab_secrets is set by this role for the tasks after it, hence in sight when a second play follows in the same run.
         known = {name for role in options.values() for name in role} | {"lab_secrets"}
@@ -99,6 +98,14 @@ class ActionModule(ActionBase):
         findings += preflight_inventory.neighbours(task_vars["groups"])
         findings += preflight_inventory.secret_length(variables["lab_secret_length"])
         return variables, findings
+
+    def _placed(self, names: list[str]) -> list[str]:
+        """Return those of the services that lab_services names: the others need no group. None where it cannot be evaluated, which is
+        found with the other variables."""
+        try:
+            return [name for name in names if name in self._value("lab_services")]
+        except AnsibleError:
+            return []
 
     def _look(self, variables: dict[str, Any], here: dict[str, services.Service], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return what the module lab_host answers: ``host``, or why it cannot be asked."""

@@ -105,6 +105,17 @@ def test_names_and_groups_and_tags_come_together_and_first(file: Path) -> None:
     ]
 
 
+def test_a_service_that_the_lab_leaves_out_needs_no_group(file: Path) -> None:
+    placed = {name: hosts for name, hosts in PLACED.items() if name != "mirth"}
+    assert about(judge(file, groups=placed)) == ["inventory group mirth"]
+    assert "inventory group mirth" not in about(judge(file, groups=placed, lab_services=[name for name in SERVICES if name != "mirth"]))
+    assert about(judge(file, lab_services=[*SERVICES, "login"])) == ["inventory group login"]
+
+
+def test_a_list_of_services_that_cannot_be_evaluated_is_found(file: Path) -> None:
+    assert about(judge(file, lab_services=trust_as_template("{{ nowhere }}"))) == ["lab_services"]
+
+
 def test_types_and_what_cannot_be_evaluated_come_together(file: Path) -> None:
     found = judge(
         file, arc_heap_mb="x", edge_viewer_port="y", ohif_bind="lan", lab_timezone=trust_as_template("{{ nowhere }}"), ldap_tag=None

@@ -15,7 +15,9 @@ import yaml
 from .support import ROLES, ROOT, SERVICES, defaults, load, playbook
 
 NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
-DESCRIBED = sorted(path.parent.name for path in ROLES.glob("*/service.yml"))
+# Roles of services that no lab has yet: whoever places one strikes it off here, and meets the rules of the others.
+UNPLACED = {"login"}
+DESCRIBED = sorted({path.parent.name for path in ROLES.glob("*/service.yml")} - UNPLACED)
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
 TASK_FILES = sorted(ROLES.glob("*/tasks/*.yml")) + sorted(ROLES.glob("*/handlers/*.yml"))
 
@@ -81,7 +83,7 @@ def test_the_variables_of_a_role_begin_with_its_name(role: str) -> None:
     assert all(name.lstrip("_").startswith(f"{role}_") for file in files for name in load(file))
 
 
-@pytest.mark.parametrize("role", [*DESCRIBED, "ca"])
+@pytest.mark.parametrize("role", [*DESCRIBED, *UNPLACED, "ca"])
 def test_the_tables_have_the_defaults_of_every_service(role: str) -> None:
     """A link, so that there is one place for them, and preflight sees them before the service's role runs."""
     link = ROLES / "lab/defaults/main" / f"{role}.yml"
@@ -101,7 +103,7 @@ def test_each_inventory_places_every_service(file: Path) -> None:
 
 def test_every_service_has_its_row_in_the_image_table() -> None:
     images = load(ROLES / "lab/defaults/main/images.yml")["lab_images"]
-    for service in SERVICES:
+    for service in [*SERVICES, *UNPLACED]:
         assert images[service]["upstream"].startswith("docker.io/")
         assert images[service]["built"].startswith("pacs-emr/")
         assert images[service]["tag"] == "{{ " + service + "_tag }}"
@@ -109,7 +111,7 @@ def test_every_service_has_its_row_in_the_image_table() -> None:
         assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in row.get("digests", {}).values())
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *UNPLACED])
 def test_images_come_from_the_table_alone(service: str) -> None:
     compose = (ROLES / service / "templates/compose.yaml.j2").read_text(encoding="utf-8")
     assert re.findall(r"^\s*image:\s*(.*)$", compose, re.MULTILINE) == ["{{ " + service + "_image }}"]
@@ -117,7 +119,7 @@ def test_images_come_from_the_table_alone(service: str) -> None:
     assert default == "{{ lab_images." + service + " | pacs_emr.lab.image_reference(lab_image_source) }}"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *UNPLACED])
 def test_what_a_service_names_exists(service: str) -> None:
     described = load(ROLES / service / "service.yml")
     known = defaults()
