@@ -94,6 +94,8 @@ class ActionModule(ActionBase):
         findings += preflight_inventory.procedures(variables["lab_procedures"], stations, variables["openemr_provider_name"])
         findings += preflight_inventory.hl7_names(variables)
         findings += preflight_inventory.emr(variables)
+        if "login" in described:
+            findings += preflight_inventory.login(variables)
         findings += preflight_inventory.certificates(variables)
         findings += preflight_inventory.neighbours(task_vars["groups"])
         findings += preflight_inventory.secret_length(variables["lab_secret_length"])

@@ -26,6 +26,9 @@ RESERVED_AE_TITLES = {
     "STORESCP",
 }
 
+#: How to put login_ldap_url right.
+LDAP_URL = "give ldap:// or ldaps://, servers, /, a base, ?, the attribute of the user's name, ?, one or sub, ?, a filter (docs/login.md)"
+
 
 def unknown_variables(
     names: Iterable[str], known: Iterable[str], renamed: Mapping[str, Mapping[str, str]], prefixes: Iterable[str]
@@ -361,6 +364,22 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
         what = f"takes {needed} MiB, and openemr_memory_mb is {variables['openemr_memory_mb']}"
         found.append(Finding("openemr_pdf_max_mb", what, "lower it, or raise openemr_memory_mb"))
     return found
+
+
+def login(variables: Mapping[str, Any]) -> list[Finding]:
+    """Check the login's settings: they stand in quotes in Apache's configuration, to which 0 seconds mean for ever."""
+    quoted = (r"[^\"\\\x00-\x1f]+", "give a DN without quotes, backslashes and line breaks")
+    return misshapen(
+        variables,
+        {
+            "login_backend": (r"http://[A-Za-z0-9.-]+(:\d+)?", "give http://, a name or an IPv4 address, and a port where it is not 80"),
+            "login_session_seconds": (r"[1-9]\d*", "give 1 or more"),
+            "login_ldap_url": (r"ldaps?://[^\"\\\x00-\x1f?]+\?[A-Za-z0-9-]+\?(one|sub)(\?[^\"\\\x00-\x1f]*)?", LDAP_URL),
+            "login_ldap_reader": quoted,
+            "login_clinicians_group": quoted,
+            "login_admins_group": quoted,
+        },
+    )
 
 
 def certificates(variables: Mapping[str, Any]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """What the contract tests share: running containers of the image under test with the Docker CLI.
 
-The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, ARC, MIRTH, OPENEMR_DB, OPENEMR)
-names another, so the same statements are checked against the upstream image.
+The image is the self-built one of images/images.json; CONTRACT_IMAGE_<NAME> (LDAP, PACS_DB, OHIF, EDGE, LOGIN, ARC, MIRTH, OPENEMR_DB,
+OPENEMR) names another, so the same statements are checked against the upstream image.
 """
 
 from __future__ import annotations

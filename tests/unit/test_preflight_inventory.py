@@ -462,6 +462,38 @@ def test_settings_of_the_emr(name: str, value: str | int, words: str) -> None:
     assert words in text
 
 
+LOGIN = {
+    "login_backend": "http://edge:8181",
+    "login_session_seconds": 28800,
+    "login_ldap_url": "ldap://ldap:389/ou=lab,dc=dcm4che,dc=org?uid?one?(objectClass=inetOrgPerson)",
+    "login_ldap_reader": "cn=reader,ou=lab,dc=dcm4che,dc=org",
+    "login_clinicians_group": "CN=Radiology Readers,OU=Groups,DC=example,DC=org",
+    "login_admins_group": "cn=admins,ou=lab,dc=dcm4che,dc=org",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("login_backend", "http://edge:8181/", "and a port"),
+        ("login_backend", "edge:8181", "give http://"),
+        ("login_session_seconds", 0, "1 or more"),
+        ("login_ldap_url", "ldap://ldap/dc=example", "the attribute of the user's name"),
+        ("login_ldap_url", "https://ldap/dc=example?uid?one", "ldaps://"),
+        ("login_ldap_reader", "", "give a DN"),
+        ("login_clinicians_group", 'cn="a",dc=example', "without quotes"),
+        ("login_admins_group", "cn=a\nRequire all granted", "line breaks"),
+    ],
+)
+def test_settings_of_the_login(name: str, value: str | int, words: str) -> None:
+    assert texts(preflight_inventory.login(LOGIN)) == []
+    hospital = "ldaps://dc1.example.org dc2.example.org/OU=Staff,DC=example,DC=org?sAMAccountName?sub"
+    assert texts(preflight_inventory.login(LOGIN | {"login_ldap_url": hospital})) == []
+    text = the_one(preflight_inventory.login(LOGIN | {name: value}))
+    assert text.startswith(f"{name}: ")
+    assert words in text
+
+
 def test_emr_and_engine_exchange_files_on_one_host() -> None:
     assert texts(preflight_inventory.neighbours({"openemr": ["one"], "mirth": ["one"]})) == []
     text = the_one(preflight_inventory.neighbours({"openemr": ["one"], "mirth": ["two"]}))

@@ -30,6 +30,7 @@ PASSPHRASE = "Passphrase.canary-1_0123456789"
 CLINICIAN, CLINICIAN_PASSWORD = "anna", "Canary & süß=1+1%41"
 ADMIN, ADMIN_PASSWORD = "root.admin", "Admin.canary-2"
 NOBODY, NOBODY_PASSWORD = "guest", "Guest.canary-3"
+HEALTH = "/usr/local/apache2/health.sh"
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -199,7 +200,7 @@ class Login:
         found = folder or self.folder
         container = self.made.run(IMAGE, options=[f"--network={self.network}", *options(found)])
         if wait:
-            container.wait_until("/usr/local/apache2/health.sh")
+            container.wait_until(HEALTH)
         return container
 
     def start_edge(self) -> Container:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -168,7 +168,7 @@ def refused(login: Login, cookie: str) -> bool:
 
 def test_a_cookie_written_by_hand_is_refused(login: Login) -> None:
     """edge.md: cookie written by hand in clear."""
-    clear = f"lab-user={CLINICIAN}&lab-pw={CLINICIAN_PASSWORD}&expiry={int(time.time() + 9999)}000000"
+    clear = f"lab-user={CLINICIAN}&lab-pw={quote(CLINICIAN_PASSWORD)}&expiry={int(time.time() + 9999)}000000"
     for value in (clear, clear.replace("lab-", "LAB-"), base64.b64encode(clear.encode()).decode(), "", "x"):
         assert refused(login, f"labsession={value}"), value
     assert refused(login, "")

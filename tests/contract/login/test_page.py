@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from acceptance.lab import DEFAULT_BROWSER
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
 from ..conftest import HARDENED, image_under_test
@@ -42,7 +44,9 @@ def chromium(login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     front.wait_until("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/443")
     with sync_playwright() as playwright:
         rules = f"--host-resolver-rules=MAP *.{DOMAIN} {front.address()}"
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--no-first-run", rules])
+        # Where the system's is missing, the one that Playwright installed.
+        executable = DEFAULT_BROWSER if Path(DEFAULT_BROWSER).is_file() else None
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--no-first-run", rules])
         yield browser
         browser.close()
 
