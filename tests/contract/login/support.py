@@ -208,7 +208,7 @@ class Login:
         script = Path(__file__).with_name("echo.py")
         mount = f"--volume={script}:/echo.py:ro"
         network = (f"--network={self.network}", "--network-alias=edge")
-        edge = self.made.run(image_under_test("arc"), "/echo.py", options=[*network, mount, "--entrypoint=python3"])
+        edge = self.made.run(image_under_test("arc"), "/echo.py", "8181", options=[*network, mount, "--entrypoint=python3"])
         edge.wait_until("python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8181))")
         return edge
 
