@@ -88,7 +88,7 @@ def address(lab: dict[str, Any], service: str) -> str:
     """Return where people reach a service."""
     places = {
         "ohif": "viewer",
-        "edge": "archive",
+        "edge": "portal",
         "arc": "dicom",
         "mirth": "hl7",
         "ldap": "ldap",

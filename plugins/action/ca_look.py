@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
             {
                 "folder": {"type": "path", "required": True},
                 "domain": {"type": "str", "required": True},
+                "fronts": {"type": "dict", "required": True},
                 "organization": {"type": "str", "required": True},
                 "names": {"type": "dict", "required": True},
                 "clients": {"type": "list", "elements": "dict", "required": True},
@@ -77,7 +78,7 @@ class ActionModule(ActionBase):
                 name,
                 Path(files["chain"]),
                 Path(files["key"]),
-                [domain, *(f"{front}.{domain}" for front in how[name]["fronts"])] if "fronts" in how[name] else args["names"][name][:1],
+                args["fronts"][name] or args["names"][name][:1],
                 how[name].get("key") == "rsa",
             )
             for name, files in args["own_files"].items()

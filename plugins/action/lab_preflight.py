@@ -117,7 +117,6 @@ class ActionModule(ActionBase):
             "images": [variables[service.image] for service in here.values()],
             "storage_path": variables["arc_storage_path"] if "arc" in here else "",
             "storage_marker": self._value("lab_storage_marker"),
-            "files": preflight_host.certificate(variables["openemr_tls_path"]) if "openemr" in here else [],
         }
         return dict(self._execute_module(module_name="pacs_emr.lab.lab_host", module_args=arguments, task_vars=task_vars))
 
@@ -128,7 +127,6 @@ class ActionModule(ActionBase):
         findings += preflight_host.ports(facts, variables, host, here)
         if "arc" in here:
             findings += preflight_host.storage(facts, variables, host, self._value("lab_storage_marker"))
-        findings += preflight_host.files(facts, host)
         findings += preflight_host.images(facts, variables, host, here)
         return findings
 

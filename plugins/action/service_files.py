@@ -6,7 +6,9 @@ what else is there is removed; a file that begins with ``#!`` is executable. The
 ``compose.yaml.j2`` is rendered last and sees ``files_digest``, a
 keyed digest of the service's other files and secrets, to be put into a label, so that Compose re-creates exactly the containers whose
 files changed, also after a run that died. What a product reads at its first boot only is recorded in
-``<lab_root>/first-boot/<service>.json`` for preflight. The templates of the role that the task stands in go to ``<lab_root>`` itself.
+``<lab_root>/first-boot/<service>.json`` for preflight. A service whose ``service.yml`` says which ``uid`` opens its key gets ``tls/`` with
+certificate, key and trust; they are no part of the digest, for a renewal re-creates no container. The templates of the role that the
+task stands in go to ``<lab_root>`` itself.
 
 With ``lab_render_to`` set, the files are written to that folder of the controller, without secrets, and the host is not touched.
 """
@@ -36,6 +38,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result: ``changed``, ``placed`` and ``removed`` paths, and a diff without secrets.
 
+        ``reloads``: the command that makes a service take up its certificate, of each one that has not yet.
+
         :raises AnsibleActionFail: the task stands outside a role
         """
         super().run(tmp, task_vars)
@@ -48,17 +52,17 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("service_files places the templates of its own role too: use it inside a role")
         own = Path(role._role_path)
         secrets = self._value("lab_secrets")
-        folders = [self._folder(services.load(name, own.parent), own.parent / name, secrets, task_vars) for name in args["services"]]
-        project = {"folder": ".", "files": self._files(own, task_vars), "secrets": [], "record": "", "prune": False}
+        described = services.load_all(args["services"], own.parent)
+        folders = [self._folder(service, own.parent / name, secrets, task_vars) for name, service in described.items()]
+        project = {"folder": ".", "files": self._files(own, task_vars), "secrets": [], "certificate": None, "record": "", "prune": False}
         if task_vars.get("lab_render_to"):
             return {"changed": False, "rendered": write(Path(self._value("lab_render_to")), [*folders, project])}
-        return dict(
-            self._execute_module(
-                module_name="pacs_emr.lab.service_files",
-                module_args={"root": self._value("lab_root"), "check_folder": args["check_folder"], "folders": [*folders, project]},
-                task_vars=task_vars,
-            )
+        result: dict[str, Any] = self._execute_module(
+            module_name="pacs_emr.lab.service_files",
+            module_args={"root": self._value("lab_root"), "check_folder": args["check_folder"], "folders": [*folders, project]},
+            task_vars=task_vars,
         )
+        return result | {"reloads": {name: described[name].certificate["reload"] for name in result.get("pending", [])}}
 
     def _folder(self, service: services.Service, role: Path, secrets: dict[str, str], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return what the folder of one service must hold."""
@@ -69,9 +73,29 @@ class ActionModule(ActionBase):
             "folder": service.name,
             "files": self._files(role, task_vars, mounted, secrets[DIGEST_KEY]),
             "secrets": mounted,
+            "certificate": self._certificate(service, task_vars),
             "record": json.dumps(record, indent=2, sort_keys=True) + "\n" if record else "",
             "prune": True,
         }
+
+    def _certificate(self, service: services.Service, task_vars: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the contents of a service's certificate files, and the uid that opens the key; None where it gets none.
+
+        In check mode a file that is to be made first is empty.
+        """
+        if "uid" not in service.certificate or task_vars.get("lab_render_to"):
+            return None
+        paths = self._templar.template(trust_as_template(f"{{{{ '{service.name}' | pacs_emr.lab.certificate }}}}"))
+        found: dict[str, Any] = {"uid": int(service.certificate["uid"])}
+        for kind, path in paths.items():
+            if self._task.check_mode and not Path(path).exists():
+                found[kind] = ""
+                continue
+            try:
+                found[kind] = Path(path).read_text(encoding="ascii")
+            except OSError as error:
+                raise AnsibleActionFail(f"{path}: {error.strerror}. playbooks/certs.yml makes it (docs/certificates.md)") from None
+        return found
 
     def _files(
         self, role: Path, task_vars: dict[str, Any], mounted: list[dict[str, Any]] | None = None, key: str = ""

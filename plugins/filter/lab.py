@@ -116,6 +116,26 @@ def url(context: Context, service: str, published: str, path: str = "", scheme: 
 
 
 @pass_context
+def front(context: Context, name: str) -> str | None:
+    """Return the URL at which the lab's users reach something through the edge, ``None`` where that is not published.
+
+    :param name: emr, viewer, pacs, or an empty text for the portal
+    """
+    where = endpoint(context, "edge", "edge_https")
+    if not where:
+        return None
+    host = ".".join(filter(None, (name, context["edge_domain"])))
+    return f"https://{host}" + ("" if where["port"] == 443 else f":{where['port']}")
+
+
+@pass_context
+def front_names(context: Context, service: str) -> list[str]:
+    """Return the names by which the lab's users call a service: edge_domain and what its service.yml has below it (``fronts``), or none."""
+    fronts = services.load(service).certificate.get("fronts")
+    return [context["edge_domain"], *(f"{name}.{context['edge_domain']}" for name in fronts)] if fronts else []
+
+
+@pass_context
 def tls_name(context: Context, service: str) -> str:
     """Return the name under which clients call a service over TLS, and which its certificate bears."""
     return f"{compose_name(service)}.{context['lab_domain']}"
@@ -126,15 +146,13 @@ def certificate_names(context: Context, service: str) -> list[str]:
     """Return the names and addresses that a service's certificate bears, its own in the lab's domain first.
 
     These are that, its name on the container network, its host's address, where its ports are published, and for what people call by
-    the lab's domain (``fronts`` in its service.yml) these names and this machine's own.
+    edge_domain (``fronts`` in its service.yml) these names and this machine's own.
     """
-    domain = context["lab_domain"]
     host = placed_on(context["groups"], service)
     names = [tls_name(context, service), compose_name(service), host_address(context, host)]
-    described = services.load(service)
-    if fronts := described.certificate.get("fronts"):
-        names += [domain, *(f"{front}.{domain}" for front in fronts), "localhost", "127.0.0.1", "::1"]
-    for published in described.publishes:
+    if fronts := front_names(context, service):
+        names += [*fronts, "localhost", "127.0.0.1", "::1"]
+    for published in services.load(service).publishes:
         if where := endpoint(context, service, published):
             bind = str(setting(context, host, f"{published}_bind"))
             names += [where["host"]] + ([] if ipaddress.ip_address(bind).is_unspecified else [bind])
@@ -214,6 +232,8 @@ class FilterModule:
             "compose_name": compose_name,
             "compose_text": compose_text,
             "endpoint": endpoint,
+            "front": front,
+            "front_names": front_names,
             "image_reference": image_reference,
             "publish": publish,
             "reach": reach,

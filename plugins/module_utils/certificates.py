@@ -117,7 +117,9 @@ class Site:
     def permitted(self) -> list[str]:
         """Return what the issuing CA may sign for: the lab's domain, localhost, and each name and address elsewhere that a leaf needs."""
         names = {name for leaf in self.leaves for name in leaf.names}
-        outside = {name for name in names if not is_address(name) and not within(name, self.domain)}
+        outside = {
+            name for name in names if not is_address(name) and not any(within(name, inside) for inside in (self.domain, "localhost"))
+        }
         alone = {f"{name}/{ipaddress.ip_address(name).max_prefixlen}" for name in names if is_address(name) and not private(name)}
         return [f"DNS:{name}" for name in sorted({self.domain, "localhost"} | outside)] + [
             f"IP:{network}" for network in [*map(str, NETWORKS), *sorted(alone)]
@@ -178,7 +180,9 @@ class Site:
                 found.append((what, "wait, or check the controller's clock"))
         there = names_of(leaf)
         if missing := [name for name in own.names if not covered(name, there)]:
-            found.append((f"does not bear {', '.join(missing)}", "get one with these names, or set lab_domain to what it bears"))
+            found.append(
+                (f"does not bear {', '.join(missing)}", "get one with these names, or set lab_domain or edge_domain to what it bears")
+            )
         usages = usages_of(leaf)
         if usages and "serverAuth" not in usages:
             found.append(("is not for servers", "get one with the usage serverAuth"))

@@ -225,19 +225,6 @@ def storage(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, m
     return found
 
 
-def certificate(folder: str) -> list[str]:
-    """Files that a folder with a certificate holds."""
-    return [f"{folder}/{name}" for name in ("fullchain.pem", "privkey.pem")] if folder else []
-
-
-def files(facts: Mapping[str, Any], host: str) -> list[Finding]:
-    """Check the files of the host that containers mount: Docker Engine would make a folder of that name in a missing one's place."""
-    return [
-        Finding(f"openemr_tls_path on {host}", f"there is no file {path}", "put the site's certificate and key there, or leave it empty")
-        for path in facts["files_missing"]
-    ]
-
-
 def images(facts: Mapping[str, Any], variables: Mapping[str, Any], host: str, here: Mapping[str, Service]) -> list[Finding]:
     """Check the images that are not there: self-built ones are never pulled; loaded ones have no digest; a pull may need a proxy."""
     missing = facts["images_missing"] if facts["engine"] else []

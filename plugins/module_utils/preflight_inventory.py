@@ -345,10 +345,6 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
             "give four names with | between them, each of 1 to 20 characters out of A-Z a-z 0-9 . _ -",
         ),
         "openemr_report_category": (r"[A-Za-z0-9 ]{1,60}", "use letters, digits and blanks"),
-        "openemr_tls_path": (
-            r"(/+[^/:][^:]*)?",
-            "give a folder from / on without colons, or an empty text for a certificate of the image's own",
-        ),
         "openemr_viewer_url": (r"(https?://[^\s\"'<>?#]+[^\s\"'<>?#/])?", "give the viewer's address, from http on, without / at its end"),
         "openemr_viewer_source": (r"[A-Za-z0-9_-]{1,32}", "use A-Z a-z 0-9 _ -"),
     }
@@ -384,13 +380,15 @@ def login(variables: Mapping[str, Any]) -> list[Finding]:
 
 def certificates(variables: Mapping[str, Any]) -> list[Finding]:
     """Check what certificates are made of: the lab's domain, lifetimes that fit into each other, clients, the site's own files."""
+    domain = (
+        r"(?=.{3,45}$)([a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])",
+        "give a DNS name with a dot in it, of small letters, digits and -, 45 characters at most",
+    )
     found = misshapen(
         variables,
         {
-            "lab_domain": (
-                r"(?=.{3,45}$)([a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])",
-                "give a DNS name with a dot in it, of small letters, digits and -, 45 characters at most",
-            ),
+            "lab_domain": domain,
+            "edge_domain": domain,
             # The common name, with "issuing CA" behind it, has 64 characters at most (X.520).
             "ca_organization": (r"(?=.*\S)[^\x00-\x1f]{1,50}", "give 1 to 50 characters, and not blanks alone"),
         },

@@ -29,7 +29,6 @@ def main() -> None:
             "images": {"type": "list", "elements": "str", "default": []},
             "storage_path": {"type": "str", "default": ""},
             "storage_marker": {"type": "str", "default": ""},
-            "files": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
@@ -43,7 +42,6 @@ def main() -> None:
         "listeners": listeners(),
         "routes": routes(),
         "first_boot": first_boot(root),
-        "files_missing": [path for path in module.params["files"] if not os.path.isfile(path)],
         "storage": storage(module.params["storage_path"], module.params["storage_marker"]),
     }
     facts.update(engine(project, module.params["images"]))

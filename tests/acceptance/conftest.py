@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
-from . import journey
+from . import journey, names
 from .chart import Chart
 from .dimse import Archive, Outcome
 from .emr import Emr, Procedure
@@ -55,7 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[LAB] = load(Path(path))
     except LabError as error:
         raise pytest.UsageError(str(error)) from error
-    config.stash[LAB].artifacts.mkdir(parents=True, exist_ok=True)
+    lab = config.stash[LAB]
+    lab.artifacts.mkdir(parents=True, exist_ok=True)
+    # Read by OpenSSL in this process, and by Playwright's own HTTP client, which is Node's.
+    os.environ["SSL_CERT_FILE"] = os.environ["NODE_EXTRA_CA_CERTS"] = str(lab.certificates.trust)
+    names.teach(names.unknown(lab.names))
     checks: dict[str, list[dict[str, object]]] = defaultdict(list)
     config.stash[CHECKS] = checks
     config.stash[NOTES] = []
@@ -64,7 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes `front_end` once for each front end of the edge that the lab has."""
     if "front_end" in metafunc.fixturenames:
-        metafunc.parametrize("front_end", ["viewer", "archive"] if metafunc.config.stash[LAB].archive else ["viewer"])
+        lab = metafunc.config.stash[LAB]
+        others = {"plain viewer": lab.plain_viewer, "archive": lab.archive}
+        metafunc.parametrize("front_end", ["viewer", *(name for name, url in others.items() if url and url != lab.viewer)])
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> int:
@@ -182,7 +188,7 @@ def browser(lab: Lab) -> Iterator[BrowserContext]:
     """Chromium; a missing one is a failure, not a skip, unless LAB_ENDPOINTS says `browser: null`."""
     if lab.browser is None:
         pytest.skip("LAB_ENDPOINTS says that this machine has no browser (browser: null)")
-    with chromium(lab.browser) as found:
+    with chromium(lab.browser, lab.certificates.trust, names.rules(lab.names)) as found:
         yield found
 
 
@@ -243,13 +249,13 @@ def charts(emr_database: EmrDatabase) -> OpenEmrCharts:
 
 @pytest.fixture(scope="session")
 def openemr(browser: BrowserContext, lab: Lab, emr_database: EmrDatabase) -> Iterator[OpenEmr]:
-    """A session with the EMR, in a browser that takes the certificate which the EMR has made for itself."""
+    """A session with the EMR, in a context of its own."""
     if lab.emr is None:
         pytest.skip("the EMR is not published (openemr_bind)")
     if not lab.emr.api:
         pytest.skip("the EMR's REST, by which patients are registered, is off (openemr_api)")
     assert browser.browser is not None
-    context = browser.browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900})
+    context = browser.browser.new_context(viewport={"width": 1280, "height": 900})
     access = replace(lab.emr, user=os.environ.get("LAB_EMR_USER") or lab.emr.user)
     session = OpenEmr(context, access, os.environ.get("LAB_EMR_PASSWORD", ""), emr_database)
     session.log_in()

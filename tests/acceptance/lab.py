@@ -103,8 +103,20 @@ class EmrAccess:
 
 
 @dataclass(frozen=True)
+class Certificates:
+    """`trust`: the certificates that clients of the lab trust; `chains`: what each service (of Compose) must serve; files on this machine.
+
+    `days` that one must have left.
+    """
+
+    trust: Path
+    chains: dict[str, Path]
+    days: int
+
+
+@dataclass(frozen=True)
 class Lab:
-    """What the suite knows of the lab. None: not published, or not there."""
+    """What the suite knows of the lab. None: not published, or not there. `names`: those of the edge → where it is."""
 
     name: str
     production: bool
@@ -120,6 +132,11 @@ class Lab:
     demo_patients: bool
     engine: Engine | None
     emr: EmrAccess | None
+    certificates: Certificates
+    names: dict[str, str]
+    portal: str | None
+    plain_entrance: str | None
+    plain_viewer: str | None
     assigning_authority: str
     patient: Patient
     hosts: tuple[Host, ...]
@@ -161,6 +178,9 @@ class _Table:
 
     def flag(self, key: str) -> bool:
         return bool(self._get(key, bool, "true or false"))
+
+    def strings(self) -> dict[str, str]:
+        return {key: self.text(key) for key in self._value}
 
     def texts(self, key: str) -> tuple[str, ...]:
         return tuple(map(str, self._get(key, list, "a list")))
@@ -216,8 +236,19 @@ def _engine(table: _Table | None) -> Engine | None:
 
 
 def _emr(table: _Table | None) -> EmrAccess | None:
+    url = _url(table)
+    return EmrAccess(url, table.text("user"), table.flag("api"), table.number("pdf_max_mb")) if table and url else None
+
+
+def _url(table: _Table | None) -> str | None:
     url = table.maybe_text("url") if table else None
-    return EmrAccess(url.rstrip("/"), table.text("user"), table.flag("api"), table.number("pdf_max_mb")) if table and url else None
+    return url.rstrip("/") if url else None
+
+
+def _certificates(table: _Table) -> Certificates:
+    return Certificates(
+        Path(table.text("trust")), {name: Path(text) for name, text in table.table("chains").strings().items()}, table.number("days")
+    )
 
 
 def _host(name: str, table: _Table) -> Host:
@@ -235,15 +266,14 @@ def load(file: Path) -> Lab:
         raise LabError(f"LAB_ENDPOINTS: cannot read {file}: {error.strerror}; {HOW_TO_RUN}") from error
     except json.JSONDecodeError as error:
         raise LabError(f"{file} is no JSON: {error}") from error
-    viewer, archive, patient = root.table("viewer"), root.maybe("archive"), root.table("patient")
-    url = archive.maybe_text("url") if archive else None
+    viewer, patient = root.table("viewer"), root.table("patient")
     return Lab(
         name=root.text("lab"),
         production=root.flag("production"),
         viewer=viewer.text("url").rstrip("/"),
         study_list=viewer.flag("study_list") if viewer.has("study_list") else True,
         dicomweb=root.table("dicomweb").text("url").rstrip("/"),
-        archive=url.rstrip("/") if url else None,
+        archive=_url(root.maybe("archive")),
         dicom=_dicom_port(root.maybe("dicom")),
         ldap=_address(root.maybe("ldap")),
         pacs_db=_address(root.maybe("pacs_db")),
@@ -252,6 +282,11 @@ def load(file: Path) -> Lab:
         demo_patients=root.flag("demo_patients") if root.has("demo_patients") else False,
         engine=_engine(root.maybe("engine")),
         emr=_emr(root.maybe("emr")),
+        names=root.table("names").strings(),
+        portal=_url(root.table("portal")),
+        plain_entrance=_url(root.table("plain_entrance")),
+        plain_viewer=_url(root.table("plain_viewer")),
+        certificates=_certificates(root.table("certificates")),
         assigning_authority=root.text("assigning_authority"),
         patient=Patient(patient.text("id"), patient.text("name")),
         hosts=tuple(_host(name, table) for name, table in root.tables("hosts").items()),

@@ -16,8 +16,8 @@ UID = "2.25.1"
 
 
 def origin_of(lab: Lab, front_end: str) -> Direct:
-    """Return a front end of the edge by its key in LAB_ENDPOINTS, `viewer` or `archive`."""
-    parts = urlsplit((lab.viewer if front_end == "viewer" else lab.archive) or "")
+    """Return a front end of the edge by its name: `viewer`, `plain viewer` or `archive`."""
+    parts = urlsplit({"viewer": lab.viewer, "plain viewer": lab.plain_viewer, "archive": lab.archive}[front_end] or "")
     return Direct(f"{parts.scheme}://{parts.netloc}")
 
 
@@ -196,7 +196,12 @@ def test_no_detour_reaches_the_archive(lab: Lab, dicomweb: DicomWeb, front_end: 
 @pytest.mark.proves("edge")
 def test_overlong_query_is_refused(lab: Lab, dicomweb: DicomWeb, front_end: str) -> None:
     origin = origin_of(lab, front_end)
-    answer = origin.request("GET", f"{dicomweb.root}/studies?PatientID={'9' * 60_000}")
-    assert 400 <= answer.status < 500, f"the edge at {origin.name()} answers a query of 60,000 characters with {answer.status}"
+    try:
+        answer = origin.request("GET", f"{dicomweb.root}/studies?PatientID={'9' * 60_000}")
+    except AssertionError as cut:
+        # It answers and closes before all has come: then the answer may be lost on the way.
+        assert re.search("ConnectionReset|BrokenPipe|EOF", str(cut)), cut
+    else:
+        assert 400 <= answer.status < 500, f"the edge at {origin.name()} answers a query of 60,000 characters with {answer.status}"
     # Raises when nothing answers any more.
     origin.request("GET", "/")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
@@ -39,18 +43,34 @@ TROUBLE_SECONDS = 10
 TOLERANCE = 4
 
 
+def trust_in(home: str, certificate: Path) -> None:
+    """Let a browser whose home this is trust a root certificate: Chromium reads NSS' database there."""
+    database = Path(home) / ".pki/nssdb"
+    database.mkdir(parents=True)
+    for words in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "lab", "-i", str(certificate)]):
+        try:
+            subprocess.run(["certutil", "-d", f"sql:{database}", *words], capture_output=True, text=True, check=True)
+        except FileNotFoundError:
+            raise AssertionError("there is no certutil, by which a browser is told whom to trust: `make browser` installs it") from None
+        except subprocess.CalledProcessError as error:
+            raise AssertionError(f"certutil does not take {certificate}: {error.stderr.strip()}") from error
+
+
 @contextmanager
-def chromium(executable: str) -> Iterator[BrowserContext]:
-    """Yield a browser whose tabs share one cache; where the system's is missing, the one that Playwright installed.
+def chromium(executable: str, trust: Path, options: list[str]) -> Iterator[BrowserContext]:
+    """Yield a browser that trusts a root certificate beside its own, and whose tabs share one cache; `options` are further ones of
+    Chromium. Where the system's browser is missing it is the one that Playwright installed.
 
     :raises AssertionError: there is none; the text says how to get one
     """
-    with sync_playwright() as playwright:
+    with TemporaryDirectory(prefix="browser-") as home, sync_playwright() as playwright:
+        trust_in(home, trust)
+        own: dict[str, Any] = {"env": {**os.environ, "HOME": home}, "args": [*FLAGS, *options]}
         try:
             if executable == DEFAULT_BROWSER and not Path(executable).is_file():
-                browser = playwright.chromium.launch(channel="chromium", args=FLAGS)
+                browser = playwright.chromium.launch(channel="chromium", **own)
             else:
-                browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+                browser = playwright.chromium.launch(executable_path=executable, **own)
         except BrowserError as error:
             raise AssertionError(
                 f"no Chromium starts from {executable}, so nobody has looked at the viewer: `make browser` installs one, "

@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import ssl
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,42 @@ def docker(*arguments: str, stdin: str | None = None, check: bool = True, timeou
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
     assert not check or done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
     return done
+
+
+def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate for a name, and its key, under the names that the lab gives them; return both.
+
+    Anybody may read the key: the uid in the container is another one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = folder / "service.crt", folder / "service.key"
+    made = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", *made], check=True, capture_output=True)
+    key.chmod(0o644)
+    (folder / "trust.pem").write_bytes(certificate.read_bytes())
+    return certificate, key
+
+
+class UnderWay:
+    """A POST over TLS of whose body half is sent; the certificate is not verified."""
+
+    def __init__(self, address: str, port: int, path: str, body: bytes) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self._connection = http.client.HTTPSConnection(address, port, timeout=20, context=context)
+        self._connection.putrequest("POST", path)
+        self._connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+        self._connection.putheader("Content-Length", str(len(body)))
+        self._rest = body[len(body) // 2 :]
+        self._connection.endheaders(body[: len(body) // 2])
+
+    def finish(self) -> int:
+        """Send the rest; return the status of the answer."""
+        self._connection.send(self._rest)
+        answer = self._connection.getresponse()
+        answer.read()
+        self._connection.close()
+        return answer.status
 
 
 class Container:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 
 import pytest
+from ansible_collections.pacs_emr.lab.plugins.module_utils import services
 from unit.support import ROOT, playbook
+from waiting import wait_for
 
-from .conftest import HARDENED, Container, Engine, docker, image_under_test
+from .conftest import HARDENED, Container, Engine, UnderWay, docker, image_under_test, self_signed
 
 IMAGE = image_under_test("edge")
-CONFIG = "/usr/local/etc/haproxy/haproxy.cfg"
+FOLDER = "/usr/local/etc/haproxy"
+CONFIG = f"{FOLDER}/haproxy.cfg"
 # Check the configuration and nothing else; a warning is an error.
 CHECK = ("-c", "-dW", "-f", CONFIG)
 # One front end that answers itself, and a back end whose name does not exist yet.
@@ -81,9 +85,9 @@ def test_bad_configuration_is_refused(engine: Engine, tmp_path: Path) -> None:
     assert "nonsense" in edge.logs()
 
 
-def check(mount: str) -> tuple[int, str]:
+def check(*mounts: str) -> tuple[int, str]:
     """Have HAProxy read a configuration; return exit code and what it said."""
-    done = docker("run", "--rm", "--pull=never", "--network=none", *HARDENED, mount, IMAGE, *CHECK, check=False)
+    done = docker("run", "--rm", "--pull=never", "--network=none", *HARDENED, *mounts, IMAGE, *CHECK, check=False)
     return done.returncode, done.stderr
 
 
@@ -104,8 +108,9 @@ def test_options_alone_mean_haproxy(tmp_path: Path) -> None:
         ("multi", {}),
         ("single", {"edge_archive_bind": "0.0.0.0", "arc_ae_title": "A.B-C_1"}),
         ("demo", {"edge_archive_bind": "", "lab_address": "lab.example.org"}),
+        ("demo", {"edge_https_bind": ""}),
     ],
-    ids=["demo", "single", "multi", "odd AE title", "one front end"],
+    ids=["demo", "single", "multi", "odd AE title", "one plain front end", "no TLS"],
 )
 def test_takes_what_the_role_renders(lab: str, settings: dict[str, str], tmp_path: Path) -> None:
     """Role edge: HAProxy reads the configuration of each kind of lab without an error or a warning."""
@@ -114,7 +119,44 @@ def test_takes_what_the_role_renders(lab: str, settings: dict[str, str], tmp_pat
     run = playbook(tmp_path, "-i", inventory, "playbooks/render.yml", variables={"render_to": str(rendered), **settings})
     assert run.returncode == 0, run.output
     [config] = rendered.rglob("haproxy.cfg")
-    assert check(f"--volume={config}:{CONFIG}:ro") == (0, "")
+    portal = config.parent / "portal.html"
+    tls = self_signed(tmp_path / "tls", "lab.example.org")[0].parent
+    mounts = {config: CONFIG, tls: f"{FOLDER}/tls", portal: f"{FOLDER}/portal.html"}
+    assert check(*(f"--volume={here}:{there}:ro" for here, there in mounts.items())) == (0, "")
+
+
+def test_renewed_certificate_is_taken_up_and_cuts_nothing(engine: Engine, tmp_path: Path) -> None:
+    """HAProxy's management guide, "Master-worker mode": after USR2 the old worker ends what it has begun; the role's reload command."""
+    certificate, _ = self_signed(tmp_path / "tls", "first.example.org")
+    config = """\
+global
+    log stdout format raw local0
+    ssl-load-extra-del-ext
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 5s
+frontend web
+    bind :443 ssl crt /usr/local/etc/haproxy/tls/service.crt
+    http-request wait-for-body time 30s
+    http-request return status 200
+"""
+    tls = f"--volume={tmp_path / 'tls'}:{FOLDER}/tls:ro"
+    edge = engine.run(IMAGE, options=[*HARDENED, tls, config_mount(tmp_path, config)])
+    edge.wait_until("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/443")
+    request = UnderWay(edge.address(), 443, "/", b"x" * 2000)
+    self_signed(tmp_path / "new", "second.example.org")
+    for file in (tmp_path / "new").iterdir():
+        file.replace(tmp_path / "tls" / file.name)
+    edge.exec(*services.load("edge").certificate["reload"])
+
+    def complaint() -> str:
+        served = ssl.get_server_certificate((edge.address(), 443)).strip()
+        return "" if served == certificate.read_text(encoding="ascii").strip() else "the old certificate is served"
+
+    wait_for(complaint, 20, pause=0.2)
+    assert request.finish() == 200
 
 
 def test_stop_is_clean(engine: Engine, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.pacs_emr.lab.plugins.action import acceptance
 
 LAB: dict[str, Any] = {
+    "portal": {"url": "https://lab.example.org"},
     "viewer": {"url": "http://localhost:3000"},
     "archive": {"url": None},
     "dicom": {"host": "localhost", "port": 11112, "ae_title": "DCM4CHEE"},
@@ -32,7 +33,7 @@ LAB: dict[str, Any] = {
     ("service", "where"),
     [
         ("ohif", "http://localhost:3000"),
-        ("edge", "not published"),
+        ("edge", "https://lab.example.org"),
         ("arc", "dicom://localhost:11112 (DCM4CHEE)"),
         ("ldap", "ldap://10.0.0.1:389"),
         ("pacs-db", "not published"),

@@ -28,6 +28,9 @@ from .support import ROOT, Run, playbook, the_one
 LAB: dict[str, Any] = {
     "lab_name": "unit",
     "lab_domain": "lab.internal",
+    "edge_domain": "{{ lab_domain }}",
+    "edge_https_bind": "",
+    "edge_http_bind": "",
     "lab_services": ["pacs_db", "arc", "edge"],
     "pacs_db_bind": "",
     "arc_dicom_bind": "0.0.0.0",
@@ -527,6 +530,16 @@ def test_a_lost_or_changed_root_is_never_replaced_in_silence(lab: Path) -> None:
     assert "restore it" in the_one(judged(lab).findings)
 
 
+def test_another_name_of_the_entrance_concerns_the_edge_alone(lab: Path) -> None:
+    """The issuing CA may sign for names below localhost anyway (RFC 5280, 4.2.1.10)."""
+    before = contents(lab)
+    assert changed(run(lab, edge_domain="lab.localhost")) > 0
+    after = contents(lab)
+    assert {path for path in after if after[path] != before.get(path)} == {"services/edge.key", "services/edge.pem"}
+    leaf = chain(lab, "services/edge")[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "viewer.lab.localhost" in leaf.get_values_for_type(x509.DNSName)
+
+
 def test_the_role_stops_with_all_of_it_before_it_changes_anything(lab: Path) -> None:
     (folder(lab) / "root.key").unlink()
     before = contents(lab)
@@ -644,6 +657,7 @@ def test_the_verb_lists_every_service_and_client_and_asks_no_host(tmp_path: Path
     [
         ({"lab_domain": "lab"}, "lab_domain: 'lab' cannot be taken"),
         ({"lab_domain": "Lab_1.internal"}, "lab_domain: 'Lab_1.internal' cannot be taken"),
+        ({"edge_domain": "viewer"}, "edge_domain: 'viewer' cannot be taken"),
         ({"lab_domain": "10.20.30.40"}, "lab_domain: '10.20.30.40' cannot be taken"),
         ({"ca_leaf_days": 400}, "give 397 days at most"),
         ({"ca_leaf_days": 30}, "ca_leaf_days, ca_renew_days: a certificate of 30 days, renewed 30 before its end"),
@@ -659,7 +673,15 @@ def test_the_verb_lists_every_service_and_client_and_asks_no_host(tmp_path: Path
 )
 def test_preflight_judges_what_certificates_are_made_of(given: dict[str, Any], said: str) -> None:
     days = {"ca_root_days": 3650, "ca_issuing_days": 1825, "ca_leaf_days": 397, "ca_renew_days": 30}
-    right = {**LAB, **days, "ca_organization": "unit", "ca_clients": [], "ca_own_files": {}, "ca_own_trust": ""}
+    right = {
+        **LAB,
+        **days,
+        "edge_domain": "lab.internal",
+        "ca_organization": "unit",
+        "ca_clients": [],
+        "ca_own_files": {},
+        "ca_own_trust": "",
+    }
     assert preflight_inventory.certificates(right) == []
     assert said in the_one(preflight_inventory.certificates(right | given))
 

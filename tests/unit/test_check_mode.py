@@ -56,11 +56,15 @@ def test_a_host_without_docker_engine_is_told_what_would_come(tmp_path: Path, tm
         "lab_root": str(tmp_path / "root"),
         "lab_secrets_file": str(tmp_path / "secrets.yml"),
         "lab_project": "unit-test-nowhere",
+        "ca_folder": str(tmp_path / "certificates"),
     }
     given |= {"lab_min_memory_mb": "1", "lab_min_disk_gb": "0", "lab_subnet": "10.213.99.0/24", "lab_ae_table": [], "lab_procedures": []}
     given |= {"openemr_bind": ""} | {
         f"{name}_bind": ""
-        for name in (*("ldap", "pacs_db", "arc_dicom", "arc_hl7", "mirth_api", "mirth_http", "mirth_hl7", "edge_viewer", "edge_archive"),)
+        for name in (
+            *("ldap", "pacs_db", "arc_dicom", "arc_hl7", "mirth_api", "mirth_http", "mirth_hl7"),
+            *("edge_https", "edge_http", "edge_viewer", "edge_archive"),
+        )
     }
     run = playbook(tmp_path, "-i", "inventory/demo", "site.yml", "--check", "--diff", variables=given, environment={"PATH": str(tools)})
     assert run.returncode == 0, run.output

@@ -18,12 +18,16 @@ PORTS = {
     "arc_dicom_port": 11112,
     "arc_http_port": 8080,
     "ohif_port": 3080,
+    "edge_https_port": 443,
+    "edge_http_port": 80,
     "edge_viewer_port": 3000,
 }
 BINDS = {
     "ldap_bind": "{{ 'ldap' | pacs_emr.lab.client_bind(['arc']) }}",
     "arc_dicom_bind": "",
     "arc_http_bind": "",
+    "edge_https_bind": "127.0.0.1",
+    "edge_http_bind": "127.0.0.1",
     "edge_viewer_bind": "127.0.0.1",
 }
 SINGLE = {"lab": ["one"], **{service: ["one"] for service in SERVICES}}
@@ -53,6 +57,7 @@ def on(host: str, groups: dict[str, list[str]], hostvars: dict[str, dict[str, An
 
 LAB: dict[str, Any] = {
     "lab_domain": "rad.example.org",
+    "edge_domain": "rad.example.org",
     "ca_folder": "/lab/certificates",
     "ca_own_files": {"edge": {"chain": "/own.pem", "key": "/own.key"}},
 }
@@ -77,6 +82,27 @@ def test_a_certificate_bears_every_name_by_which_its_service_is_reached(
 def test_the_edge_bears_what_its_users_call_it() -> None:
     names = template("'edge' | pacs_emr.lab.certificate_names", on("one", SINGLE, **LAB, edge_archive_bind=""))
     assert {"rad.example.org", "emr.rad.example.org", "viewer.rad.example.org", "pacs.rad.example.org", "localhost", "::1"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "url"),
+    [
+        ("viewer", {}, "https://viewer.rad.example.org"),
+        ("", {}, "https://rad.example.org"),
+        ("emr", {"edge_https_port": 9443}, "https://emr.rad.example.org:9443"),
+        ("", {"edge_https_bind": ""}, None),
+    ],
+)
+def test_where_the_labs_users_come_in(name: str, more: dict[str, Any], url: str | None) -> None:
+    variables = on("one", SINGLE, **LAB | more)
+    assert template(f"'{name}' | pacs_emr.lab.front", variables) == url
+
+
+def test_only_the_edge_has_names_for_people() -> None:
+    variables = on("one", SINGLE, **LAB)
+    names = [f"{name}rad.example.org" for name in ("", "emr.", "viewer.", "pacs.")]
+    assert template("'edge' | pacs_emr.lab.front_names", variables) == names
+    assert template("'arc' | pacs_emr.lab.front_names", variables) == []
 
 
 def test_where_the_files_of_a_service_are() -> None:
@@ -301,6 +327,8 @@ def test_every_filter_is_registered_and_tested_by_name() -> None:
             "compose_name",
             "compose_text",
             "endpoint",
+            "front",
+            "front_names",
             "image_reference",
             "publish",
             "reach",

@@ -23,7 +23,6 @@ def facts(**changed: Any) -> dict[str, Any]:
         "listeners": [["0.0.0.0", 22], ["127.0.0.1", 25]],
         "routes": [{"network": "10.20.30.0/24", "device": "eth0"}],
         "first_boot": {},
-        "files_missing": [],
         "storage": None,
         "engine_installed": True,
         "docker_cli": True,
@@ -78,6 +77,10 @@ VARIABLES = {
     "arc_dicom_port": 11112,
     "arc_http_bind": "",
     "arc_http_port": 8080,
+    "edge_https_bind": "127.0.0.1",
+    "edge_https_port": 443,
+    "edge_http_bind": "127.0.0.1",
+    "edge_http_port": 80,
     "edge_viewer_bind": "127.0.0.1",
     "edge_viewer_port": 3000,
     "edge_archive_bind": "127.0.0.1",
@@ -394,12 +397,3 @@ def test_a_pull_through_a_proxy_needs_one_of_docker_engines_own() -> None:
 )
 def test_a_registry_that_is_reached_without_the_proxy(direct: str, without: bool) -> None:
     assert preflight_host.without_proxy("registry.example.org:5000/dcm4che/arc:5.34.2", direct) is without
-
-
-def test_a_certificate_that_is_not_there() -> None:
-    assert preflight_host.certificate("") == []
-    wanted = preflight_host.certificate("/etc/lab")
-    assert wanted == ["/etc/lab/fullchain.pem", "/etc/lab/privkey.pem"]
-    assert texts(preflight_host.files(facts(), "lab1")) == []
-    (text,) = texts(preflight_host.files(facts(files_missing=wanted[1:]), "lab1"))
-    assert "openemr_tls_path on lab1: there is no file /etc/lab/privkey.pem" in text

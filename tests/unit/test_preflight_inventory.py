@@ -416,7 +416,6 @@ EMR = {
     "openemr_provider_npi": "1234567893",
     "openemr_order_msh": "OPENEMR|OEMR|MIRTH|RADLAB",
     "openemr_report_category": "Radiology Report",
-    "openemr_tls_path": "",
     "openemr_viewer_url": "https://pacs.example.org/viewer",
     "openemr_viewer_source": "patient",
     "openemr_memory_mb": 1536,
@@ -442,8 +441,6 @@ EMR = {
         ("openemr_order_msh", "OPENEMR|a/b|MIRTH|RADLAB", "out of A-Z"),
         ("openemr_order_msh", "OPEN EMR|OEMR|MIRTH|RADLAB", "out of A-Z"),
         ("openemr_report_category", "Reports/2026", "letters, digits and blanks"),
-        ("openemr_tls_path", "certs", "from / on"),
-        ("openemr_tls_path", "/certs:ro", "without colons"),
         ("openemr_viewer_url", "pacs.example.org", "from http on"),
         ("openemr_viewer_url", "https://pacs.example.org/", "without / at its end"),
         ("openemr_viewer_url", "https://x/?a=b", "from http on"),
@@ -456,7 +453,7 @@ EMR = {
 )
 def test_settings_of_the_emr(name: str, value: str | int, words: str) -> None:
     assert texts(preflight_inventory.emr(EMR)) == []
-    assert texts(preflight_inventory.emr(EMR | {"openemr_viewer_url": "", "openemr_tls_path": "/etc/ssl/lab"})) == []
+    assert texts(preflight_inventory.emr(EMR | {"openemr_viewer_url": ""})) == []
     text = the_one(preflight_inventory.emr(EMR | {name: value}))
     assert text.startswith(f"{name}: ")
     assert words in text

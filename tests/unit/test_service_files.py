@@ -21,21 +21,32 @@ from .support import ROLES, SERVICES, load, playbook, run_module
 
 SECRET = "Secret.of-the-toy-1"
 DIGEST_KEY = "digest.key-of-the-lab"
+KEY = "-----BEGIN PRIVATE KEY-----\nkey.of-the-toy-1\n"
 
 
 # --- the module on the host ------------------------------------------------------------------------------------------
 
 
 def folder(
-    files: dict[str, str], secrets: dict[str, str] | None = None, name: str = "toy", record: str = "", prune: bool = True
+    files: dict[str, str],
+    secrets: dict[str, str] | None = None,
+    name: str = "toy",
+    record: str = "",
+    prune: bool = True,
+    certificate: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "folder": name,
         "files": [{"path": path, "content": content} for path, content in files.items()],
         "secrets": [{"path": path, "content": content, "uid": os.geteuid()} for path, content in (secrets or {}).items()],
+        "certificate": certificate,
         "record": record,
         "prune": prune,
     }
+
+
+def certificate(key: str = KEY) -> dict[str, Any]:
+    return {"trust": "root\n", "chain": "leaf\n", "key": key, "uid": os.geteuid()}
 
 
 def bring(home: Path, *folders: dict[str, Any], check: bool = False) -> dict[str, Any]:
@@ -132,6 +143,50 @@ def test_check_mode_on_a_virgin_host_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "root").exists()
 
 
+def test_a_certificate_lies_in_a_folder_of_its_own_with_its_key_closed(tmp_path: Path) -> None:
+    result = bring(tmp_path, folder({"a": "1\n"}, certificate=certificate()))
+    tls = tmp_path / "root/toy/tls"
+    assert tree(tls) == {"service.crt": "leaf\n", "service.key": KEY, "trust.pem": "root\n"}
+    assert (mode(tls), mode(tls / "service.key"), mode(tls / "service.crt")) == (0o755, 0o400, 0o644)
+    assert "key.of-the-toy" not in json.dumps(result)
+    assert result["pending"] == ["toy"]
+
+
+def test_a_certificate_is_pending_until_somebody_has_taken_it_up(tmp_path: Path) -> None:
+    wanted = folder({"a": "1\n"}, certificate=certificate())
+    bring(tmp_path, wanted)
+    again = bring(tmp_path, wanted)
+    assert (again["changed"], again["pending"]) == (False, ["toy"]), "a run that died before the reload is made good"
+    (tmp_path / "root/certificates-pending/toy").unlink()
+    assert bring(tmp_path, wanted)["pending"] == []
+
+    checked = bring(tmp_path, folder({"a": "1\n"}, certificate=certificate("new\n")), check=True)
+    assert (checked["placed"], checked["pending"]) == (["toy/tls/service.key"], ["toy"])
+    assert not (tmp_path / "root/certificates-pending/toy").exists()
+    assert bring(tmp_path, folder({"a": "1\n"}, certificate=certificate("new\n")))["pending"] == ["toy"]
+    assert (tmp_path / "root/toy/tls/service.key").read_text() == "new\n"
+
+
+def test_the_marker_is_there_before_the_files_and_as_old_as_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = service_files.Host.put
+
+    def later(self: service_files.Host, name: str, *arguments: Any) -> None:
+        assert (tmp_path / "root/certificates-pending/toy").exists()
+        os.utime(tmp_path / "root/certificates-pending/toy", (1, 1))
+        put(self, name, *arguments)
+
+    monkeypatch.setattr(service_files.Host, "put", later)
+    wanted = folder({}, certificate=certificate())
+    bring(tmp_path, wanted)
+    newest = max(file.stat().st_mtime for file in (tmp_path / "root/toy/tls").iterdir())
+    assert (tmp_path / "root/certificates-pending/toy").stat().st_mtime >= newest
+
+
+def test_a_service_without_a_certificate_any_more_keeps_no_key(tmp_path: Path) -> None:
+    bring(tmp_path, folder({"a": "1\n"}, certificate=certificate()))
+    assert bring(tmp_path, folder({"a": "1\n"}))["removed"] == ["toy/tls/service.crt", "toy/tls/service.key", "toy/tls/trust.pem"]
+
+
 # --- the action on the controller ------------------------------------------------------------------------------------
 
 COMPOSE = """\
@@ -180,20 +235,66 @@ def variables(roles: Path, **changed: Any) -> dict[str, Any]:
     return given | changed
 
 
-def act(roles: Path, **changed: Any) -> dict[str, Any]:
+def act(roles: Path, check: bool = False, **changed: Any) -> dict[str, Any]:
     """Run action and module in this process."""
     seen = variables(roles, **changed)
     task = MagicMock(
         async_val=0,
-        check_mode=False,
+        check_mode=check,
         args={"services": ["toy"], "check_folder": "/nowhere"},
         _role=MagicMock(_role_path=str(roles / "project")),
     )
     loader = DataLoader()
     action = action_module.ActionModule(task, MagicMock(), MagicMock(), loader, Templar(loader, seen), MagicMock())
-    action._execute_module = lambda module_name, module_args, task_vars: run_module(service_files, roles.parent, **module_args)
+    action._execute_module = lambda module_name, module_args, task_vars: run_module(service_files, roles.parent, check, **module_args)
     result: dict[str, Any] = action.run(None, seen)
     return result
+
+
+@pytest.fixture
+def certified(roles: Path) -> dict[str, Any]:
+    """The service `toy` gets a certificate, whose files lie on the controller; return the variables that say so."""
+    described = load(roles / "toy/service.yml")
+    (roles / "toy/service.yml").write_text(yaml.safe_dump(described | {"certificate": {"uid": os.geteuid(), "reload": ["take", "it"]}}))
+    made = roles.parent / "certificates"
+    for path, text in {"services/toy.key": KEY, "services/toy.pem": "leaf\n", "trust.pem": "root\n"}.items():
+        (made / path).parent.mkdir(parents=True, exist_ok=True)
+        (made / path).write_text(text)
+    return {"ca_folder": str(made), "ca_own_files": {}}
+
+
+def test_a_certificate_goes_to_its_service_and_is_no_part_of_the_digest(roles: Path, certified: dict[str, Any]) -> None:
+    assert act(roles, **certified)["reloads"] == {"toy": ["take", "it"]}
+    assert tree(roles.parent / "root/toy/tls") == {"service.crt": "leaf\n", "service.key": KEY, "trust.pem": "root\n"}
+    first = digest(roles)
+    (Path(certified["ca_folder"]) / "services/toy.pem").write_text("renewed\n")
+    result = act(roles, **certified)
+    assert (result["placed"], result["reloads"]) == (["toy/tls/service.crt"], {"toy": ["take", "it"]})
+    assert digest(roles) == first, "a renewal would make the container anew"
+    (roles.parent / "root/certificates-pending/toy").unlink()
+    assert (act(roles, **certified)["changed"], act(roles, **certified)["reloads"]) == (False, {})
+
+
+def test_the_sites_own_files_take_the_place_of_made_ones(roles: Path, certified: dict[str, Any], tmp_path: Path) -> None:
+    own = {"key": str(tmp_path / "own.key"), "chain": str(tmp_path / "own.pem")}
+    for path in own.values():
+        Path(path).write_text(path)
+    act(roles, **certified | {"ca_own_files": {"toy": own}})
+    assert (roles.parent / "root/toy/tls/service.key").read_text() == own["key"]
+
+
+def test_a_certificate_that_is_not_made_yet(roles: Path, certified: dict[str, Any]) -> None:
+    (Path(certified["ca_folder"]) / "services/toy.key").unlink()
+    with pytest.raises(AnsibleActionFail, match=r"services/toy.key: No such file.*certs\.yml"):
+        act(roles, **certified)
+    assert not (roles.parent / "root").exists()
+    assert "toy/tls/service.key" in act(roles, check=True, **certified)["placed"]
+    assert not (roles.parent / "root").exists()
+
+
+def test_rendering_takes_no_certificate(roles: Path, certified: dict[str, Any]) -> None:
+    act(roles, lab_render_to=str(roles.parent / "rendered"), **certified | {"ca_folder": "/nowhere"})
+    assert not (roles.parent / "rendered/toy/tls").exists()
 
 
 def digest(roles: Path) -> str:
@@ -342,3 +443,9 @@ def test_a_secret_that_is_needed_until_then_is_no_file_any_more() -> None:
     until = {mount: emr.secrets[key].get("until") for mount, key, _ in emr.mounts(over=lambda _: False)}
     assert set(until.values()) == {"lab_emr_installed"}
     assert emr.mounts(over=lambda name: name == "lab_emr_installed") == []
+
+
+def test_every_certificate_has_its_folder_mounted_and_a_way_to_be_taken_up() -> None:
+    for service in services.load_all(SERVICES).values():
+        mounted = "- ./tls:" in (ROLES / service.name / "templates/compose.yaml.j2").read_text(encoding="utf-8")
+        assert mounted == ("uid" in service.certificate) == ("reload" in service.certificate), service.name

@@ -288,7 +288,7 @@ def test_role_validation_is_left_to_preflight() -> None:
 def test_an_inventory_sets_known_variables_only_and_is_short(inventory: str) -> None:
     file = ROOT / "inventory" / inventory / "group_vars/all/lab.yml"
     assert set(load(file)) <= {name for role in NAMES for name in options(role)}
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 40
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 45
 
 
 def test_no_secrets_file_is_under_version_control() -> None:

@@ -101,11 +101,11 @@ def edge_takes(lab: Lab, configuration: str) -> None:
 
 
 def edge_sees_all(lab: Lab) -> None:
-    """Wait until the edge has found both backends."""
+    """Wait until the edge has found its backends."""
 
     def complaint() -> str:
         said = str(lab.server.run("docker exec pacs-emr-edge-1 /usr/local/etc/haproxy/health.sh").stdout).strip()
-        return "" if said == "viewer up, archive up" else f"the edge's health says {said!r}"
+        return "" if said == "emr up, viewer up, archive up" else f"the edge's health says {said!r}"
 
     wait_for(complaint, 60)
 
@@ -261,7 +261,9 @@ BREAKS = {
         worklist_missing, DICOM, {"worklist answers echo": "refused the association for AE title WORKLIST: Called AE title not recognised"}
     ),
     "page, but no DICOMweb": Break(
-        partial(edge_configured, "use_backend archive if dicomweb", "http-request return status 404 if dicomweb"),
+        partial(
+            edge_configured, "  http-check expect rstring STARTED", "  http-check expect rstring STARTED\n  http-request return status 404"
+        ),
         f"{WEB} or {DICOM}",
         {
             "dicomweb answers on the viewers origin": "DICOMweb at .* answered 404",

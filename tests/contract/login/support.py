@@ -62,7 +62,7 @@ def render(home: Path, **variables: object) -> Path:
     placed = home / "placed.yml"
     placed.write_text(yaml.safe_dump({"all": {"children": {"lab": {"children": {"login": {"hosts": {"lab1": {}}}}}}}}))
     services = yaml.safe_load((ROOT / "roles/lab/defaults/main/lab.yml").read_text())["lab_services"]
-    given = {"render_to": str(home / "rendered"), "lab_services": sorted({*services, "login"}), "lab_domain": DOMAIN}
+    given = {"render_to": str(home / "rendered"), "lab_services": sorted({*services, "login"}), "edge_domain": DOMAIN}
     given["lab_secrets_file"] = str(home / "secrets.yml")
     demo = str(ROOT / "inventory/demo")
     run = playbook(home, "-i", demo, "-i", str(placed), "playbooks/render.yml", variables=given | variables)

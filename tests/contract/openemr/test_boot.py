@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 from waiting import wait_for
 
-from ..conftest import Container, Engine, docker
+from ..conftest import REPOSITORY, Container, Engine, UnderWay, docker, self_signed
 from .support import (
     ADMIN_PASSWORD,
     BOOT_SECONDS,
@@ -258,33 +257,27 @@ def test_without_database_settings(engine: Engine) -> None:
     assert (status, headers["location"]) == (302, "setup.php?site=default")
 
 
-def own_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for emr.example.org, and its key."""
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=emr.example.org",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    key.chmod(0o644)
-    return certificate, key
+def test_renewed_certificate_is_taken_up_and_cuts_nothing(emr: Emr, tmp_path: Path) -> None:
+    """The role's certificate.sh, §1.4: `httpd -k graceful` lets each worker finish what it is at."""
+    certificate, _ = self_signed(tmp_path / "tls", "renewed.example.org")
+    name, where = emr.container.name, emr.container.address()
+    emr.container.exec("mkdir", "-p", "/etc/openemr")
+    docker("cp", str(tmp_path / "tls"), f"{name}:/etc/openemr/tls")
+    docker("cp", str(REPOSITORY / "roles/openemr/templates/certificate.sh.j2"), f"{name}:/etc/openemr/certificate.sh")
+    login = UnderWay(where, 443, "/interface/main/main_screen.php?auth=login&site=default", b"authUser=admin&clearPass=" + b"x" * 2000)
+    emr.container.exec("sh", "/etc/openemr/certificate.sh", "reload")
+
+    def complaint() -> str:
+        served = ssl.get_server_certificate((where, 443)).strip()
+        return "" if served == certificate.read_text(encoding="ascii").strip() else "the old certificate is served"
+
+    wait_for(complaint, 20, pause=0.2)
+    assert login.finish() in (200, 302)
 
 
 def test_own_certificate(place: Place, engine: Engine, tmp_path: Path) -> None:
     """§1.4, §7.1: mounted over selfsigned.*, read-only."""
-    certificate, key = own_certificate(tmp_path)
+    certificate, key = self_signed(tmp_path, "emr.example.org")
     mounts = [f"--volume={certificate}:/etc/ssl/certs/selfsigned.cert.pem:ro", f"--volume={key}:/etc/ssl/private/selfsigned.key.pem:ro"]
     container = place.run(engine, "certified", *mounts)
     wait_until_up(container)
@@ -294,7 +287,7 @@ def test_own_certificate(place: Place, engine: Engine, tmp_path: Path) -> None:
 def test_mounts_that_end_the_start(place: Place, engine: Engine, tmp_path: Path) -> None:
     """§1.3, §1.4, §7.1, §7.2: over webserver.* on a fresh volume and an empty folder over /etc/ssl: exit 1; over sites/: 255; a read-only
     file of mode 0644 inside documents: 1."""
-    certificate, _ = own_certificate(tmp_path)
+    certificate, _ = self_signed(tmp_path, "emr.example.org")
     linked = place.run(engine, "a", f"--volume={certificate}:/etc/ssl/certs/webserver.cert.pem:ro")
     assert linked.wait_for_end(60) == 1
     empty = tmp_path / "empty"
