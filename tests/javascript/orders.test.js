@@ -286,7 +286,7 @@ test('a state database that is away keeps the order waiting', function () {
     equal(mirth.routed, []);
 });
 
-test('files behind one that did not come into the queue wait for the next poll, and no longer', function () {
+test('files behind one that did not come into the queue wait for it, for a minute at most', function () {
     var dir = String(java.nio.file.Files.createTempDirectory('orders')), path = java.nio.file.Paths.get(dir, 'a.txt'), at;
     java.nio.file.Files.createFile(path);
     at = String(path.toFile().lastModified());
@@ -297,13 +297,22 @@ test('files behind one that did not come into the queue wait for the next poll, 
         if (!broken) runStep('orders/queued.js');
         return [taken, String(globalChannelMap.get('moveTo')).replace(dir, 'orders'), String(globalChannelMap.get('moveAs'))];
     }
+    function aMinuteLater() {
+        var state = JSON.parse(String(globalChannelMap.get('turn')));
+        state.since -= 60000;
+        globalChannelMap.put('turn', JSON.stringify(state));
+    }
     var done = [true, 'done', at + '-a.txt'], left = [false, 'orders', 'a.txt'];
     equal([turn('p1', 1), turn('p1', 2)], [done, done]);
     equal([turn('p1', 4), turn('p1', 5)], [left, left]);                               // the third one was not stored at all
     equal([turn('p2', 1), turn('p2', 2, true)], [done, [true, 'orders', 'a.txt']]);    // stored, and not queued
-    equal([turn('p2', 3), turn('p3', 1)], [done, done]);                               // the poll after one that waited
-    equal([turn('p4', 1, true), turn('p4', 2), turn('p4', 3)], [[true, 'orders', 'a.txt'], left, left]);
-    equal([turn('p5', 2), turn('p6', 2), turn('p7', 2)], [done, left, done]);          // one that never can be stored
+    equal([turn('p2', 3), turn('p2', 4)], [left, left]);
+    equal([turn('p3', 2), turn('p4', 2), turn('p4', 3)], [left, left, left]);          // it fails again and again
+    equal([turn('p5', 1), turn('p5', 2)], [done, done]);                               // and came at last
+    equal([turn('p6', 2), turn('p7', 2)], [left, left]);                               // one that never can be stored
+    aMinuteLater();
+    equal([turn('p8', 2), turn('p8', 3), turn('p9', 2)], [done, done, done]);
+    equal([turn('p10', 1), turn('p11', 1), turn('p12', 3)], [done, done, left]);       // another one, later
 });
 
 test('an order that was read again meanwhile is not recovered at a start, and what is reprocessed asks for no file', function () {

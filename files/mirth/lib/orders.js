@@ -73,16 +73,21 @@ function parseReason(m, rest, notes) {
 
 // Orders keep their order, and none waits, where the engine's database is away for a moment: a file is moved when its message has come into the
 // queue (queuedFile), else it stays and is read again. Those behind it in the same poll wait for that: pollSequenceId counts a poll's files, from 1.
-// The poll after one that waited goes on whatever it lacks, so a file that can never be stored holds up nobody. The reader moves a file to
-// moveTo, as moveAs; its own place is none.
+// A database that comes back may fail the same file in several polls, so they wait as long as one is missing, for a minute at most: a file that
+// can never be stored does not hold up the others for ever. The reader moves a file to moveTo, as moveAs; its own place is none.
+var FILE_TURN_PATIENCE_MS = 60000;
 function fileTurn() {
     var n = Number(sourceMap.get('pollSequenceId')), name = sourceMap.get('originalFilename'), folder = sourceMap.get('fileDirectory'), poll = String(sourceMap.get('pollId')),
         turn = JSON.parse(String(globalChannelMap.get('turn') || '{}')), path = java.nio.file.Paths.get(folder, name);
     if (sourceMap.get('reprocessed') !== null) return true;
     // Recovered at a start, and read again before: this one is not needed.
     if (!java.nio.file.Files.exists(path, []) || path.toFile().lastModified() !== Number(sourceMap.get('fileLastModified'))) return false;
-    if (turn.poll !== poll) turn = { poll: poll, next: 1, wait: false, waited: turn.wait };
-    if (n > turn.next && !turn.waited) turn.wait = true;
+    if (turn.poll !== poll) turn = { poll: poll, next: 1, wait: false, lacks: false, since: turn.lacks ? turn.since : null };
+    if (n > turn.next) {
+        turn.lacks = true;
+        if (turn.since === null) turn.since = Date.now();
+        if (Date.now() - turn.since < FILE_TURN_PATIENCE_MS) turn.wait = true;
+    }
     turn.next = n;
     globalChannelMap.put('turn', JSON.stringify(turn));
     globalChannelMap.put('moveTo', folder);
