@@ -200,7 +200,8 @@ def test_overlong_query_is_refused(lab: Lab, dicomweb: DicomWeb, front_end: str)
         answer = origin.request("GET", f"{dicomweb.root}/studies?PatientID={'9' * 60_000}")
     except AssertionError as cut:
         # It answers and closes before all has come: then the answer may be lost on the way.
-        assert re.search("ConnectionReset|BrokenPipe|EOF", str(cut)), cut
+        if not re.search("ConnectionReset|BrokenPipe|EOF", str(cut)):
+            raise
     else:
         assert 400 <= answer.status < 500, f"the edge at {origin.name()} answers a query of 60,000 characters with {answer.status}"
     # Raises when nothing answers any more.
