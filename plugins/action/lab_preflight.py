@@ -139,7 +139,8 @@ class ActionModule(ActionBase):
             values = lab_secrets.read(self._loader, file)
         except AnsibleActionFail as error:
             return [Finding("lab_secrets_file", str(error), "docs/secrets.md")]
-        needed = services.secret_keepers(services.load_all(variables["lab_services"]))
+        accounts = [row["name"] for row in variables.get("login_accounts") or []]
+        needed = services.secret_keepers(services.load_all(variables["lab_services"]), accounts)
 
         def has_data(name: str) -> bool:
             return facts is not None and name in here and any(volume in facts["volumes"] for volume in here[name].data)

@@ -29,11 +29,12 @@ class ActionModule(ActionBase):
             {
                 "file": {"type": "path", "required": True},
                 "services": {"type": "list", "elements": "str", "required": True},
+                "accounts": {"type": "list", "elements": "str", "default": []},
                 "length": {"type": "int", "required": True},
             }
         )
         values = read(self._loader, args["file"])
-        needed = services.secret_keepers(services.load_all(args["services"]))
+        needed = services.secret_keepers(services.load_all(args["services"]), args["accounts"])
         made = {key: secrets.generate(args["length"]) for key in sorted(set(needed) - set(values))}
         if made and not self._task.check_mode:
             write(self._loader, Path(args["file"]), made)

@@ -135,6 +135,11 @@ def front_names(context: Context, service: str) -> list[str]:
     return [context["edge_domain"], *(f"{name}.{context['edge_domain']}" for name in fronts)] if fronts else []
 
 
+def account_secret(name: str) -> str:
+    """Return the key under which the lab's secrets have the first password of an account."""
+    return services.account_secret(name)
+
+
 @pass_context
 def tls_name(context: Context, service: str) -> str:
     """Return the name under which clients call a service over TLS, and which its certificate bears."""
@@ -225,6 +230,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "acceptance_input": acceptance_input,
+            "account_secret": account_secret,
             "awaited_elsewhere": awaited_elsewhere,
             "certificate": certificate,
             "certificate_names": certificate_names,

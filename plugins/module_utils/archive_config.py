@@ -6,19 +6,14 @@ the engine sends the station in ORC-18.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.pacs_emr.lab.plugins.module_utils import ldif
+from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_plan import OWNED, Plan, hashed, matches, shown, values_of
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
-#: Begins dicomDescription of the devices and HL7 applications that are the lab's; what has it and is no longer asked for is removed.
-OWNED = "pacs-emr:"
 #: An entry of this name says that the archive has not yet been reloaded since LDAP changed.
 MARKER = "pacs-emr reload pending"
 #: Connection protocols on which the archive listens (dcmProtocol; none means DICOM).
@@ -87,16 +82,6 @@ class Settings:
     def hl7_registry(self, name: str) -> str:
         """DN of an HL7 application in the registry that keeps them unique."""
         return f"hl7ApplicationName={ldif.escape(name)},cn=Unique HL7 Application Names Registry,{self.root}"
-
-
-@dataclass
-class Plan:
-    """Changes in the order in which they must be made; ``before`` and ``after`` show them without secrets."""
-
-    records: list[str] = field(default_factory=list)
-    passwords: list[str] = field(default_factory=list)
-    before: str = ""
-    after: str = ""
 
 
 def wanted(settings: Settings) -> dict[str, Attributes]:
@@ -286,33 +271,6 @@ def listeners(settings: Settings, present: Mapping[str, Attributes]) -> list[int
     return sorted(set(ports))
 
 
-def values_of(attributes: Mapping[str, list[str]], name: str) -> set[str]:
-    """Return the values of an attribute; LDAP does not care for the case of its name."""
-    return {value for other, values in attributes.items() if other.lower() == name.lower() for value in values}
-
-
 def comparable(name: str, values: Iterable[str]) -> set[str]:
     """Return values as they can be compared; one attribute holds DNs."""
     return {ldif.key(value) if name == "dicomNetworkConnectionReference" else value for value in values}
-
-
-def shown(dn: str, attributes: Mapping[str, list[str]]) -> str:
-    """Text of an entry for a diff."""
-    return f"{dn}\n" + "".join(f"  {name}: {value}\n" for name, values in attributes.items() for value in values)
-
-
-def hashed(password: str) -> str:
-    """Salted hash as OpenLDAP stores it: ``{SSHA}`` and base64 of SHA-1 digest and salt."""
-    salt = os.urandom(8)
-    return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
-
-
-def matches(stored: str, password: str) -> bool:
-    """Whether a stored password, hashed with {SSHA} or in clear, is ``password``."""
-    if stored.startswith("{SSHA}"):
-        try:
-            raw = base64.b64decode(stored[6:])
-        except binascii.Error:
-            return False
-        return hashlib.sha1(password.encode() + raw[20:]).digest() == raw[:20]
-    return stored == password

@@ -365,7 +365,7 @@ def emr(variables: Mapping[str, Any]) -> list[Finding]:
 def login(variables: Mapping[str, Any]) -> list[Finding]:
     """Check the login's settings: they stand in quotes in Apache's configuration, to which 0 seconds mean for ever."""
     quoted = (r"[^\"\\\x00-\x1f]+", "give a DN without quotes, backslashes and line breaks")
-    return misshapen(
+    found = misshapen(
         variables,
         {
             "login_backend": (r"http://[A-Za-z0-9.-]+(:\d+)?", "give http://, a name or an IPv4 address, and a port where it is not 80"),
@@ -376,6 +376,20 @@ def login(variables: Mapping[str, Any]) -> list[Finding]:
             "login_admins_group": quoted,
         },
     )
+    seen: set[str] = set()
+    for row in variables["login_accounts"]:
+        where, name = f"login_accounts, {row['name']}", row["name"]
+        if not re.fullmatch(r"[a-z][a-z0-9._-]{0,30}", name):
+            found.append(Finding(where, "is no name of an account", "begin with a small letter; go on with a-z 0-9 . _ -, 31 at most"))
+        if name in seen:
+            found.append(Finding(where, "is there twice", "remove one of the rows"))
+        if not str(row.get("display_name") or name).strip():
+            found.append(Finding(where, "display_name is blank", "give a name, or leave it out"))
+        seen.add(name)
+    if variables["login_accounts"] and f"/{variables['login_ldap_base']}?" not in variables["login_ldap_url"]:
+        what = "are for the lab's own directory, and login_ldap_url is another one"
+        found.append(Finding("login_accounts", what, "leave them out, and put people into that directory's groups"))
+    return found
 
 
 def certificates(variables: Mapping[str, Any]) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,15 +59,23 @@ def load_all(names: list[str], roles: Path = ROLES) -> dict[str, Service]:
     return {name: load(name, roles) for name in names}
 
 
-def secret_keepers(services: dict[str, Service]) -> dict[str, list[str]]:
+def account_secret(name: str) -> str:
+    """Key of the first password of an account of login_accounts."""
+    return f"login_account_{name}"
+
+
+def secret_keepers(services: dict[str, Service], accounts: Iterable[str] = ()) -> dict[str, list[str]]:
     """Return each key that the secrets file must have, with the services whose data only its first value opens (``first_boot``).
 
     A key without any may be made anew at any time: every run brings its value to where it is used. The digest key is kept by the
     records of all that keep one.
+
+    :param accounts: names in login_accounts, which count where the login is one of the services
     """
     keys = {
         key: [keeper.name for keeper in services.values() if key in keeper.first_boot] for user in services.values() for key in user.secrets
     }
+    keys |= {account_secret(name): [] for name in accounts if "login" in services}
     return {DIGEST_KEY: sorted({name for names in keys.values() for name in names})} | keys
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, docker_cli, ldif
+from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_container import Ldap
 
 #: Everything that the plan looks at.
 FILTER = (
@@ -22,7 +23,6 @@ ATTRIBUTES = [
 ]
 #: What the lab's tables say, as the module is told.
 TABLES = ["device", "ae_title", "worklist_ae_title", "assigning_authority", "peers", "users", "hl7"]
-SERVER = ["-x", "-H", "ldap://127.0.0.1"]
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     try:
         ldap = Ldap(container, base, given["password_file"])
-        present = ldap.search()
+        present = ldap.search(FILTER, ATTRIBUTES)
         marked = any(ldif.key(dn) == ldif.key(marker) for dn in present)
         if given["reloaded"]:
             if marked and not module.check_mode:
@@ -76,7 +76,7 @@ def main() -> None:
             entry = {"objectClass": ["applicationProcess"], "cn": [archive_config.MARKER]}
             before = [ldif.add(marker, entry)] if due and not marked else []
             ldap.modify("".join(before + changes.records + changes.passwords))
-            left = archive_config.plan(settings, ldap.search())
+            left = archive_config.plan(settings, ldap.search(FILTER, ATTRIBUTES))
             if left.records or left.passwords:
                 module.fail_json(msg="LDAP took the changes, but reads back otherwise", left=left.after or left.before)
     except (docker_cli.DockerError, ValueError) as error:
@@ -85,23 +85,6 @@ def main() -> None:
     module.exit_json(
         changed=due or bool(changes.passwords), pending=due or marked, listeners=archive_config.listeners(settings, present), diff=diff
     )
-
-
-class Ldap:
-    """OpenLDAP's own clients inside the container: works with nothing published, and no password leaves it."""
-
-    def __init__(self, container: str, base: str, password_file: str) -> None:
-        self.container, self.base = container, base
-        self.login = [*SERVER, "-D", f"cn=admin,{base}", "-y", password_file]
-
-    def search(self) -> dict[str, ldif.Attributes]:
-        """Return dn → attributes of all that the plan looks at."""
-        command = ["ldapsearch", *self.login, "-LLL", "-o", "ldif-wrap=no", "-b", self.base, FILTER, *ATTRIBUTES]
-        return ldif.parse(docker_cli.run(["exec", self.container, *command]))
-
-    def modify(self, changes: str) -> None:
-        """Apply LDIF change records; the first that is refused ends it."""
-        docker_cli.run(["exec", "-i", self.container, "ldapmodify", *self.login], stdin=changes)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, ldif
+from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, ldap_plan, ldif
 from ansible_collections.pacs_emr.lab.plugins.module_utils.archive_config import ENGINE, Hl7, Settings, plan
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
@@ -234,12 +234,12 @@ def configured(*peers: dict[str, Any]) -> Directory:
     return directory
 
 
-def bring(directory: Directory, wanted: Settings) -> archive_config.Plan:
+def bring(directory: Directory, wanted: Settings) -> ldap_plan.Plan:
     """Carry out a plan; the second one must be empty."""
     first = plan(wanted, directory.search())
     directory.apply(first.records + first.passwords)
     second = plan(wanted, directory.search())
-    assert second == archive_config.Plan()
+    assert second == ldap_plan.Plan()
     return first
 
 
@@ -346,8 +346,8 @@ def test_passwords_in_clear_and_default_ones_become_salted_hashes_of_the_labs() 
     for uid, password in USERS.items():
         (stored,) = directory.search()[f"uid={uid},ou=users,{BASE}"]["userPassword"]
         assert stored.startswith("{SSHA}")
-        assert archive_config.matches(stored, password)
-        assert not archive_config.matches(stored, "changeit")
+        assert ldap_plan.matches(stored, password)
+        assert not ldap_plan.matches(stored, "changeit")
 
 
 def test_a_changed_password_alone_needs_no_reload_and_a_missing_user_is_refused() -> None:
@@ -364,19 +364,19 @@ def test_a_changed_password_alone_needs_no_reload_and_a_missing_user_is_refused(
         ("changeit", False),
         ("right-one", True),
         # {SSHA} of "right-one" with the salt "pepper00", by `slappasswd -h {SSHA}`'s rule: base64(SHA-1(password + salt) + salt)
-        (archive_config.hashed("right-one"), True),
-        (archive_config.hashed("wrong-one"), False),
+        (ldap_plan.hashed("right-one"), True),
+        (ldap_plan.hashed("wrong-one"), False),
         ("{SSHA}not base64", False),
         ("{SSHA}", False),
         ("{CRYPT}$6$x$y", False),
     ],
 )
 def test_stored_passwords_are_recognised(stored: str, is_it: bool) -> None:
-    assert archive_config.matches(stored, "right-one") is is_it
+    assert ldap_plan.matches(stored, "right-one") is is_it
 
 
 def test_each_hash_has_its_own_salt() -> None:
-    assert archive_config.hashed("x") != archive_config.hashed("x")
+    assert ldap_plan.hashed("x") != ldap_plan.hashed("x")
 
 
 def test_the_ports_on_which_the_archive_listens() -> None:

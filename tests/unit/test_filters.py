@@ -320,6 +320,7 @@ def test_every_filter_is_registered_and_tested_by_name() -> None:
     assert set(lab.FilterModule().filters()) == {
         *(
             "acceptance_input",
+            "account_secret",
             "awaited_elsewhere",
             "certificate",
             "certificate_names",

@@ -466,6 +466,8 @@ LOGIN = {
     "login_ldap_reader": "cn=reader,ou=lab,dc=dcm4che,dc=org",
     "login_clinicians_group": "CN=Radiology Readers,OU=Groups,DC=example,DC=org",
     "login_admins_group": "cn=admins,ou=lab,dc=dcm4che,dc=org",
+    "login_ldap_base": "ou=lab,dc=dcm4che,dc=org",
+    "login_accounts": [],
 }
 
 
@@ -489,6 +491,21 @@ def test_settings_of_the_login(name: str, value: str | int, words: str) -> None:
     text = the_one(preflight_inventory.login(LOGIN | {name: value}))
     assert text.startswith(f"{name}: ")
     assert words in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "said"),
+    [
+        ([{"name": "Anna"}], {}, "login_accounts, Anna: is no name of an account"),
+        ([{"name": "anna", "display_name": " "}], {}, "login_accounts, anna: display_name is blank"),
+        ([{"name": "anna"}, {"name": "anna"}], {}, "login_accounts, anna: is there twice"),
+        ([{"name": "anna"}], {"login_ldap_base": "ou=other"}, "login_accounts: are for the lab's own directory"),
+    ],
+)
+def test_accounts_of_the_lab(rows: list[dict[str, Any]], more: dict[str, Any], said: str) -> None:
+    good = [{"name": "anna.m-1", "display_name": None, "groups": ["clinicians"]}]
+    assert texts(preflight_inventory.login(LOGIN | {"login_accounts": good})) == []
+    assert the_one(preflight_inventory.login(LOGIN | {"login_accounts": rows} | more)).startswith(said)
 
 
 def test_emr_and_engine_exchange_files_on_one_host() -> None:
