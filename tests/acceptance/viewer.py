@@ -39,6 +39,8 @@ CANVAS = "canvas.cornerstone-canvas"
 SHOWN_SECONDS = 60
 # With a call that failed there is little to wait for.
 TROUBLE_SECONDS = 10
+# What Chromium says of calls that it gave up because an interface of this machine came or went; how often a page is loaded then.
+NETWORK_CHANGED, LOADS = "ERR_NETWORK_CHANGED", 3
 # Greys that a place may be off: rounding of the window, 8 bit.
 TOLERANCE = 4
 
@@ -87,7 +89,7 @@ def go(page: Page, url: str) -> Response | None:
     try:
         return page.goto(url)
     except BrowserError as error:
-        if "ERR_NETWORK_CHANGED" not in error.message:
+        if NETWORK_CHANGED not in error.message:
             raise
         return page.goto(url)
 
@@ -158,9 +160,13 @@ class Viewer:
         return self._wait(lambda: place.count() > 0)
 
     def _wait(self, shown: Callable[[], bool]) -> bool:
-        """Poll until `shown`; False when that does not happen in time."""
-        began = time.monotonic()
+        """Poll until `shown`; False when that does not happen in time. A page whose calls this machine's networks cut is loaded again."""
+        began, loads = time.monotonic(), 1
         while not shown():
+            if loads < LOADS and any(NETWORK_CHANGED in outcome for _, _, outcome in self.calls):
+                self.calls = [call for call in self.calls if NETWORK_CHANGED not in call[2]]
+                self._page.reload()
+                began, loads = time.monotonic(), loads + 1
             if time.monotonic() - began > (TROUBLE_SECONDS if self.trouble() else SHOWN_SECONDS):
                 return False
             self._page.wait_for_timeout(250)
