@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, docker_cli, ldif
-from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_container import Ldap
+from ansible_collections.pacs_emr.lab.plugins.module_utils import archive_config, docker_cli, ldap_container, ldif
 
 #: Everything that the plan looks at.
 FILTER = (
@@ -29,9 +28,7 @@ def main() -> None:
     """Read, plan, write, read back. Returns ``changed``, ``pending`` (a reload is due), ``listeners`` (ports) and a diff."""
     module = AnsibleModule(
         argument_spec={
-            "project": {"type": "str", "required": True},
-            "base_dn": {"type": "str", "required": True},
-            "password_file": {"type": "str", "default": "/run/secrets/ldap_root", "no_log": False},
+            **ldap_container.OPTIONS,
             "device": {"type": "str"},
             "ae_title": {"type": "str"},
             "worklist_ae_title": {"type": "str"},
@@ -54,14 +51,8 @@ def main() -> None:
     )
     given = module.params
     base, marker = given["base_dn"], f"cn={archive_config.MARKER},{given['base_dn']}"
+    ldap = ldap_container.connect(module, {"pending": True, "listeners": [], "msg": "LDAP does not run yet: its content would be set"})
     try:
-        container = docker_cli.container_id(given["project"], "ldap")
-    except docker_cli.DockerError as error:
-        if module.check_mode:
-            module.exit_json(changed=True, pending=True, listeners=[], msg="LDAP does not run yet: its content would be set")
-        module.fail_json(msg=str(error))
-    try:
-        ldap = Ldap(container, base, given["password_file"])
         present = ldap.search(FILTER, ATTRIBUTES)
         marked = any(ldif.key(dn) == ldif.key(marker) for dn in present)
         if given["reloaded"]:
