@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             {
                 "folder": {"type": "path", "required": True},
                 "domain": {"type": "str", "required": True},
-                "fronts": {"type": "dict", "required": True},
+                "entrance": {"type": "str", "required": True},
                 "organization": {"type": "str", "required": True},
                 "names": {"type": "dict", "required": True},
                 "clients": {"type": "list", "elements": "dict", "required": True},
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
                 name,
                 Path(files["chain"]),
                 Path(files["key"]),
-                args["fronts"][name] or args["names"][name][:1],
+                described[name].front_names(args["entrance"]) or args["names"][name][:1],
                 how[name].get("key") == "rsa",
             )
             for name, files in args["own_files"].items()

@@ -131,13 +131,7 @@ def front(context: Context, name: str) -> str | None:
 @pass_context
 def front_names(context: Context, service: str) -> list[str]:
     """Return the names by which the lab's users call a service: edge_domain and what its service.yml has below it (``fronts``), or none."""
-    fronts = services.load(service).certificate.get("fronts")
-    return [context["edge_domain"], *(f"{name}.{context['edge_domain']}" for name in fronts)] if fronts else []
-
-
-def account_secret(name: str) -> str:
-    """Return the key under which the lab's secrets have the first password of an account."""
-    return services.account_secret(name)
+    return services.load(service).front_names(context["edge_domain"])
 
 
 @pass_context
@@ -155,9 +149,10 @@ def certificate_names(context: Context, service: str) -> list[str]:
     """
     host = placed_on(context["groups"], service)
     names = [tls_name(context, service), compose_name(service), host_address(context, host)]
-    if fronts := front_names(context, service):
+    described = services.load(service)
+    if fronts := described.front_names(context["edge_domain"]):
         names += [*fronts, "localhost", "127.0.0.1", "::1"]
-    for published in services.load(service).publishes:
+    for published in described.publishes:
         if where := endpoint(context, service, published):
             bind = str(setting(context, host, f"{published}_bind"))
             names += [where["host"]] + ([] if ipaddress.ip_address(bind).is_unspecified else [bind])
@@ -230,7 +225,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "acceptance_input": acceptance_input,
-            "account_secret": account_secret,
+            "account_secret": services.account_secret,
             "awaited_elsewhere": awaited_elsewhere,
             "certificate": certificate,
             "certificate_names": certificate_names,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.pacs_emr.lab.plugins.module_utils import ldif
-from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_plan import OWNED, Plan, hashed, matches, shown, values_of
+from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_plan import OWNED, Plan, values_of
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
 #: An entry of this name says that the archive has not yet been reloaded since LDAP changed.
@@ -185,8 +185,7 @@ def plan(settings: Settings, present: Mapping[str, Attributes]) -> Plan:
     entries = wanted(settings)
     changes = Plan()
     for dn in stale(settings, present, entries):
-        changes.records.append(ldif.delete(dn))
-        changes.before += f"{dn}\n"
+        changes.delete(dn)
     for dn, attributes in entries.items():
         found = here.get(ldif.key(dn))
         if found is None:
@@ -194,28 +193,21 @@ def plan(settings: Settings, present: Mapping[str, Attributes]) -> Plan:
                 raise ValueError(
                     f"LDAP has no entry {dn}: it was not first booted by the archive's LDAP image with this AE title and device"
                 )
-            changes.records.append(ldif.add(dn, attributes))
-            changes.after += shown(dn, attributes)
+            changes.add(dn, attributes)
             continue
         differing = {
             name: values
             for name, values in attributes.items()
             if name != "objectClass" and comparable(name, values_of(found[1], name)) != comparable(name, values)
         }
-        if differing:
-            changes.records.append(ldif.replace(dn, differing))
-            changes.before += shown(dn, {name: sorted(values_of(found[1], name)) for name in differing})
-            changes.after += shown(dn, differing)
+        changes.replace(dn, found[1], differing)
     foreign(settings, present)
     for uid, password in settings.users.items():
         dn = f"uid={uid},ou=users,{settings.base}"
         found = here.get(ldif.key(dn))
         if found is None:
             raise ValueError(f"LDAP has no user {dn}: it was not first booted by the archive's LDAP image")
-        if not any(matches(stored, password) for stored in values_of(found[1], "userPassword")):
-            changes.passwords.append(ldif.replace(dn, {"userPassword": [hashed(password)]}))
-            changes.before += f"{dn}\n  userPassword: (another one)\n"
-            changes.after += f"{dn}\n  userPassword: (that of the lab's secrets)\n"
+        changes.password(dn, found[1], password)
     return changes
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.pacs_emr.lab.plugins.module_utils import ldif
-from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_plan import OWNED, Plan, hashed, matches, shown, values_of
+from ansible_collections.pacs_emr.lab.plugins.module_utils.ldap_plan import OWNED, Plan, values_of
 from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
 
 #: What an account may be a member of.
@@ -53,50 +53,35 @@ def plan(settings: Settings, present: Mapping[str, Attributes]) -> Plan:
     here = {ldif.key(dn): attributes for dn, attributes in present.items()}
     changes = Plan()
 
-    def add(dn: str, attributes: Attributes, password: str = "") -> None:
-        secret = {"userPassword": [hashed(password)]} if password else {}
-        changes.records.append(ldif.add(dn, attributes | secret))
-        changes.after += shown(dn, attributes)
-
-    def bring(dn: str, attributes: Attributes) -> None:
-        found = here[ldif.key(dn)]
-        differing = {name: values for name, values in attributes.items() if values_of(found, name) != set(values)}
-        if differing:
-            changes.records.append(ldif.replace(dn, differing))
-            changes.before += shown(dn, {name: sorted(values_of(found, name)) for name in differing})
-            changes.after += shown(dn, differing)
-
     if ldif.key(settings.base) not in here:
         unit = ldif.unescape(settings.base.partition("=")[2].partition(",")[0])
-        add(settings.base, {"objectClass": ["organizationalUnit"], "ou": [unit]})
+        changes.add(settings.base, {"objectClass": ["organizationalUnit"], "ou": [unit]})
     reader = here.get(ldif.key(settings.reader))
     if reader is None:
         classes = ["organizationalRole", "simpleSecurityObject"]
-        add(settings.reader, {"objectClass": classes, "cn": ["reader"]}, settings.reader_password)
-    elif not any(matches(stored, settings.reader_password) for stored in values_of(reader, "userPassword")):
-        changes.passwords.append(ldif.replace(settings.reader, {"userPassword": [hashed(settings.reader_password)]}))
-        changes.before += f"{settings.reader}\n  userPassword: (another one)\n"
-        changes.after += f"{settings.reader}\n  userPassword: (that of the lab's secrets)\n"
+        changes.add(settings.reader, {"objectClass": classes, "cn": ["reader"]}, settings.reader_password)
+    else:
+        changes.password(settings.reader, reader, settings.reader_password)
     for row in settings.accounts:
         dn = settings.account(row["name"])
         found = here.get(ldif.key(dn))
         if found is None:
-            add(dn, {"objectClass": ["inetOrgPerson"], "uid": [row["name"]], **person(row)}, settings.passwords[row["name"]])
+            changes.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [row["name"]], **person(row)}, settings.passwords[row["name"]])
         elif DESCRIPTION not in values_of(found, "description"):
             raise ValueError(f"LDAP has an account {dn} that was not made from login_accounts: remove it there, or the row '{row['name']}'")
         else:
-            bring(dn, person(row))
+            changes.replace(dn, found, {name: values for name, values in person(row).items() if values_of(found, name) != set(values)})
     gone = stale(settings, present)
     for group in GROUPS:
         dn = f"cn={group},{settings.base}"
-        members = wanted_members(settings, group, here.get(ldif.key(dn), {}), gone)
-        if ldif.key(dn) not in here:
-            add(dn, {"objectClass": ["groupOfNames"], "cn": [group], "member": members})
-        elif {ldif.key(member) for member in values_of(here[ldif.key(dn)], "member")} != {ldif.key(member) for member in members}:
-            bring(dn, {"member": members})
+        found = here.get(ldif.key(dn))
+        members = wanted_members(settings, group, found or {}, gone)
+        if found is None:
+            changes.add(dn, {"objectClass": ["groupOfNames"], "cn": [group], "member": members})
+        elif {ldif.key(member) for member in values_of(found, "member")} != {ldif.key(member) for member in members}:
+            changes.replace(dn, found, {"member": members})
     for dn in gone:
-        changes.records.append(ldif.delete(dn))
-        changes.before += f"{dn}\n"
+        changes.delete(dn)
     return changes
 
 

@@ -9,6 +9,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.pacs_emr.lab.plugins.module_utils import ldif
+from ansible_collections.pacs_emr.lab.plugins.module_utils.ldif import Attributes
+
 #: Begins the description of entries that are the lab's; what has it and is no longer asked for is removed.
 OWNED = "pacs-emr:"
 
@@ -21,6 +24,31 @@ class Plan:
     passwords: list[str] = field(default_factory=list)
     before: str = ""
     after: str = ""
+
+    def add(self, dn: str, attributes: Attributes, password: str = "") -> None:
+        """Add an entry, with a password where it has one."""
+        secret = {"userPassword": [hashed(password)]} if password else {}
+        self.records.append(ldif.add(dn, attributes | secret))
+        self.after += shown(dn, attributes)
+
+    def replace(self, dn: str, found: Attributes, differing: Attributes) -> None:
+        """Replace those attributes of an entry that differ, if any."""
+        if differing:
+            self.records.append(ldif.replace(dn, differing))
+            self.before += shown(dn, {name: sorted(values_of(found, name)) for name in differing})
+            self.after += shown(dn, differing)
+
+    def delete(self, dn: str) -> None:
+        """Remove an entry."""
+        self.records.append(ldif.delete(dn))
+        self.before += f"{dn}\n"
+
+    def password(self, dn: str, found: Attributes, password: str) -> None:
+        """Bring an entry's password to that of the lab's secrets."""
+        if not any(matches(stored, password) for stored in values_of(found, "userPassword")):
+            self.passwords.append(ldif.replace(dn, {"userPassword": [hashed(password)]}))
+            self.before += f"{dn}\n  userPassword: (another one)\n"
+            self.after += f"{dn}\n  userPassword: (that of the lab's secrets)\n"
 
 
 def values_of(attributes: Mapping[str, list[str]], name: str) -> set[str]:

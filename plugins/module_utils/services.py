@@ -32,6 +32,11 @@ class Service:
     shares: list[str] = field(default_factory=list)
     certificate: dict[str, Any] = field(default_factory=dict)
 
+    def front_names(self, domain: str) -> list[str]:
+        """Return the names by which the lab's users call it: a domain and the ``fronts`` below it; none where it has no fronts."""
+        fronts = self.certificate.get("fronts")
+        return [domain, *(f"{front}.{domain}" for front in fronts)] if fronts else []
+
     def mounts(self, over: Callable[[str], bool]) -> list[tuple[str, str, int]]:
         """``(file below /run/secrets, key, uid that opens it)`` of each secret that the container sees as a file.
 
